@@ -1,4 +1,4 @@
-"""PBXs that know nothing of siaga112, and an admin who follows the manual's steps on them."""
+"""PBXs without siaga112, and an admin who follows the manual's steps on them."""
 
 import asyncio
 import os
@@ -23,20 +23,20 @@ RELOADS: Final = ("dialplan reload", "manager reload", "module reload features",
 
 
 class Foreign(Asterisk):
-    """A PBX whose configuration is somebody else's: nothing of ours is in it, not even in a comment."""
+    """A PBX whose configuration is somebody else's and has nothing of ours, not even in a comment."""
 
     files: ClassVar[dict[str, str]]
     sounds: ClassVar[str]
 
     @classmethod
     def shaped(cls, version: str) -> dict[str, str]:
-        """Give its files, as they are on this version of Asterisk."""
+        """Return its files, as they are on this version of Asterisk."""
         del version
         return dict(cls.files)
 
     def _texts(self) -> dict[str, str]:
         texts = super()._texts()
-        # The port of this run's daemon: the only thing that the lab tells it.
+        # The lab adds only the port of this run's daemon.
         globals_ = f"[globals]\nOPERATOR=answer\nSIAGA_AGI=agi://127.0.0.1:{self.agi_port}/screen\n"
         manager = texts["manager.conf"].partition("#include")[0].replace("timestampevents = yes\n", "")
         own = self.shaped(self.version)
@@ -54,7 +54,7 @@ class Foreign(Asterisk):
 
 
 class Plain(Foreign):
-    """Written by hand."""
+    """A configuration written by hand."""
 
     sounds = "/usr/share/asterisk/sounds"
     files: ClassVar = {
@@ -76,13 +76,13 @@ exten => t,1,Hangup()
 
 
 class FreePbx(Foreign):
-    """Generated, with the files that FreePBX leaves to the admin."""
+    """A configuration as FreePBX generates it, with the files that it leaves to the admin."""
 
     @classmethod
     def shaped(cls, version: str) -> dict[str, str]:
-        """Give its files, as they are on this version of Asterisk."""
+        """Return its files, as they are on this version of Asterisk."""
         files, name = dict(cls.files), "extensions_additional.conf"
-        if version == "16":  # Queue() still takes a macro there, before the Gosub
+        if version == "16":  # there Queue() has an argument for a macro before that for the Gosub
             files[name] = files[name].replace(",,${QGOSUB})", ",,,${QGOSUB})")
         return files
 
@@ -154,7 +154,7 @@ exten => hangup,1,NoOp(Blackhole Dest: Hangup)
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block of the manual: what stands before it, its language, its text."""
+    """A code block of the manual: the paragraph before it, its language, its text."""
 
     said: str
     language: str
@@ -162,14 +162,14 @@ class Block:
 
     @property
     def file(self) -> str:
-        """The file that is named before it."""
+        """The file that the paragraph before it names."""
         named = re.search(r"(?:ppend to|Write|in) `(/[^`]+)`", self.said)
         assert named, f"no file is named before {self}"
         return named[1]
 
 
 def blocks(section: str) -> Iterator[Block]:
-    """Read the blocks of a section of the chapter, in order."""
+    """Yield the code blocks of a section of the chapter, in order."""
     chapter = MANUAL.read_text("utf-8").partition(f"\n## {CHAPTER}\n")[2].partition("\n## ")[0]
     text = chapter.partition(f"\n### {section}\n")[2].partition("\n### ")[0]
     assert text, f"the manual has no section {section}"
@@ -179,24 +179,24 @@ def blocks(section: str) -> Iterator[Block]:
 
 
 class Admin(ABC):
-    """Does what the manual says."""
+    """Somebody who does what the manual says."""
 
     not_here: ClassVar[tuple[str, ...]]
-    """The beginnings of the lines that this admin cannot do."""
+    """How the lines begin that this admin leaves out."""
 
     def __init__(self) -> None:
         self.printed: list[str] = []
 
     @abstractmethod
     def place(self, path: str) -> Path:
-        """Say where a file is that the manual names."""
+        """Return the path of a file that the manual names."""
 
     @abstractmethod
     async def run(self, script: str) -> str:
-        """Have these lines run from the unpacked siaga112; give what they print."""
+        """Run these lines in the folder of the sources; return what they print."""
 
     def here(self, text: str) -> str:
-        """Write places as they are for this admin."""
+        """Replace the manual's paths and addresses by this admin's."""
         return text
 
     async def follow(self, section: str) -> None:
@@ -205,7 +205,7 @@ class Admin(ABC):
             await self.do(block)
 
     async def do(self, block: Block) -> None:
-        """Do what one block says."""
+        """Run a block of commands, or write a block to its file."""
         if block.language == "sh":
             lines = [line for line in block.text.splitlines() if not line.startswith(self.not_here)]
             self.printed.append(await self.run("\n".join(lines)))
@@ -230,7 +230,7 @@ class Admin(ABC):
 
 
 class LabAdmin(Admin):
-    """Does it on a PBX of the lab instead of the machine's own."""
+    """An admin of a PBX of the lab, not of the machine's own."""
 
     not_here = (
         "apt ",
@@ -239,7 +239,7 @@ class LabAdmin(Admin):
         "ln -sf ",
         "systemctl ",
     )
-    """What changes the machine: `make install-log` does that on a machine of its own."""
+    """These change the machine: `make install-log` runs them on a machine of its own."""
 
     def __init__(self, pbx: Foreign, home: Path, environ: dict[str, str]) -> None:
         super().__init__()
@@ -263,7 +263,7 @@ class LabAdmin(Admin):
         shims = {
             "asterisk": f'exec {console} "$@"\n',
             "fwconsole": f'[ "$1" = reload ]\n{reloads}',
-            # This machine's users stay as they are: what is made is in a machine's folder of its own.
+            # Leave this machine's users as they are: the new user is in a folder with an /etc of its own.
             "systemd-sysusers": f'exec /usr/bin/systemd-sysusers --root={home}/machine "$@"\n',
             "runuser": 'shift 3; exec "$@"\n',
             "siaga112": f'exec {sys.executable} -m siaga112 "$@"\n',
@@ -274,17 +274,17 @@ class LabAdmin(Admin):
         self.environ["PATH"] = f"{programs}:{self.environ['PATH']}"
 
     def place(self, path: str) -> Path:
-        """Say where it is in the lab."""
+        """Return its path in the lab."""
         return Path(self.here(path))
 
     def here(self, text: str) -> str:
-        """Write places as they are in the lab."""
+        """Replace the manual's paths and addresses by the lab's."""
         for place, ours in self._places.items():
             text = text.replace(place, ours)
         return text
 
     async def run(self, script: str) -> str:
-        """Run it with the lab's programs before the machine's."""
+        """Run these lines with the lab's programs ahead of the machine's."""
         process = await asyncio.create_subprocess_exec(
             *("sh", "-ec", self.here(script)),
             cwd=REPOSITORY,

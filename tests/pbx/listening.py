@@ -1,4 +1,4 @@
-"""Callers and an operator who listen: each treatment, played once on one PBX, for test_treatments.py."""
+"""Callers and an operator who listen: plays each treatment once on a PBX, for test_treatments.py."""
 
 import asyncio
 import shutil
@@ -24,14 +24,14 @@ from tests.pbx.scenarios.scenario import SHIPPED as OUR_CENTRE
 PATIENCE_SECONDS: Final = 90.0
 JAKARTA: Final = ZoneInfo("Asia/Jakarta")
 UNTIL: Final = (datetime.now(JAKARTA) + timedelta(days=2)).replace(hour=0, minute=5, second=0, microsecond=0)
-"""When a block ends: the day before, in UTC, which is the PBX's own zone."""
+"""When a block ends. In UTC, the PBX's own zone, it is still the day before."""
 OPERATOR: Final = ("127.0.1.1", "101")
 PHONES: Final = "[phones]\nexten => _10X,1,Dial(PJSIP/${EXTEN},30)\n"
 MARKS: Final = {"*71": "prank", "*72": "genuine", "*73": "information", "*74": "silent"}
 
 
 def blocked(treatment: str, level: str = "temporary", *, until: datetime | None = None) -> Sequence[str]:
-    """Give the daemon's answer that blocks a caller so."""
+    """Return the daemon's answer that blocks a caller with this treatment."""
     seconds = int(until.timestamp()) if until else 0
     return (
         f"SET VARIABLE SIAGA_TREATMENT {treatment}",
@@ -45,7 +45,7 @@ def blocked(treatment: str, level: str = "temporary", *, until: datetime | None 
 def announced(
     level: str, until: datetime | None = None, *, contact: bool = False
 ) -> list[tuple[Language, str]]:
-    """Name the prompts of an announcement, in both languages."""
+    """Return the prompts of an announcement, in both languages."""
     now = datetime.now(JAKARTA)
     return [
         (language, name)
@@ -56,7 +56,7 @@ def announced(
 
 @dataclass(slots=True)
 class Story:
-    """One call: what the caller was told by SIP, heard and was asked, and what the PBX saw."""
+    """One call: its SIP statuses and sound, the digits that the caller was asked for, the PBX's events."""
 
     leg: Leg
     uid: str
@@ -69,7 +69,7 @@ class Story:
         return bytes(self.leg.sound.heard)
 
     def values(self, variable: str) -> list[str]:
-        """Give what a channel variable was set to, in order."""
+        """Return the values that a channel variable was set to, in order."""
         return [
             e["Value"]
             for e in self.seen.events
@@ -77,7 +77,7 @@ class Story:
         ]
 
     def hears_in_order(self, *prompts: tuple[str, str]) -> bool:
-        """Say whether these prompts, as (language, name), were heard one after another."""
+        """Return whether these prompts, as (language, name), were heard one after another."""
         return hears_in_order(self.heard, *prompts)
 
     async def until(self, name: str, **headers: str) -> Event:
@@ -89,11 +89,11 @@ class Story:
         )
 
     async def hear(self, language: str, name: str, since: int = 0) -> int:
-        """Listen until this prompt was spoken; give the place after it."""
+        """Listen until this prompt was played; return the place after it."""
         return await self.leg.sound.until(lambda heard: after(heard, prompt(language, name), since))
 
     async def be_asked(self, language: str, since: int = 0) -> int:
-        """Listen until a digit was asked for, and note which; give the place after it."""
+        """Listen until a digit was asked for, and record it; return the place before the digit."""
         place = await self.hear(language, "challenge", since)
         self.asked.append(await self.leg.sound.until(lambda heard: digit(heard, language, place)))
         return place
@@ -112,7 +112,7 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class Marking:
-    """One mark: what was said of it, of which call, and the beeps that the two heard, in seconds."""
+    """One mark: the mark and call in its event, and the beeps that operator and caller heard, in seconds."""
 
     mark: str
     call: str
@@ -132,7 +132,7 @@ class Centre:
     served: list[str] = field(default_factory=list)
     marks: dict[str, list[Marking]] = field(default_factory=dict)
     spoken: dict[str, list[tuple[bool, ...]]] = field(default_factory=dict)
-    """Whether the operator, and the caller, heard each mark spoken."""
+    """For each mark, whether the operator and whether the caller heard it spoken."""
     entries: dict[str, Entry] = field(default_factory=dict)
 
     async def call(self, name: str) -> Story:
@@ -147,17 +147,17 @@ class Centre:
         return story
 
     async def add(self, member: str) -> None:
-        """Give the queue this member alone."""
+        """Add this member to the queue."""
         await self.seen.action({"Action": "QueueAdd", "Queue": "siaga112", "Interface": member})
 
     async def remove(self, member: str) -> None:
-        """Take it from the queue."""
+        """Remove this member from the queue."""
         await self.seen.action({"Action": "QueueRemove", "Queue": "siaga112", "Interface": member})
 
 
 @asynccontextmanager
 async def centre(version: Version) -> AsyncIterator[Centre]:
-    """Run the centre."""
+    """Run the centre for as long as the block lasts; its `entries` are there afterwards."""
     host, name = OPERATOR
     port = ports.free()
     pjsip = ENDPOINT.format(name=name, context="phones", aors=f"aors = {name}", address=host)
@@ -176,7 +176,7 @@ async def centre(version: Version) -> AsyncIterator[Centre]:
         finally:
             for phone in (operator, *stage.phones):
                 phone.close()
-        # Its answer comes after every event that the PBX had for this user: see manager.c, do_message.
+        # The PBX answers only after it has sent this user all its events: see manager.c, do_message.
         await tape.action({"Action": "Ping"})
         header = capture.Header(pbx.version, OUR_CENTRE.dialplan, ClassifierRules(), "treatments", ())
         data = capture.write_header(header) + b"".join(event.raw for event in tape.events)
@@ -187,7 +187,7 @@ async def centre(version: Version) -> AsyncIterator[Centre]:
 
 
 async def listen(story: Story) -> None:
-    """Listen to the end."""
+    """Listen until the call ends."""
     await story.be_turned_away()
 
 
@@ -213,7 +213,7 @@ async def press_right_late(story: Story) -> None:
 
 
 async def press_wrong(story: Story) -> None:
-    """Press another digit, then a key that is none."""
+    """Press a wrong digit, then a key that is no digit."""
     place = await story.be_asked("id")
     story.leg.sound.press(other_than(story.asked[-1]))
     await story.be_asked("id", place)
@@ -230,13 +230,13 @@ async def keep_silent(story: Story) -> None:
 
 
 async def leave(story: Story) -> None:
-    """Hang up when the menu is reached."""
+    """Hang up as soon as the call reaches the menu."""
     await story.until("Newexten", Context="siaga112-ivr", Application="BackGround")
     await story.leg.hang_up()
 
 
 def other_than(key: str) -> str:
-    """Give a wrong digit."""
+    """Return a wrong digit."""
     return str((int(key) + 5) % 10)
 
 
@@ -276,7 +276,7 @@ async def play(stage: Centre, name: str) -> None:
 
 
 async def serve(stage: Centre) -> None:
-    """Let an ordinary caller come last; then one operator takes them all."""
+    """Have an ordinary caller come last; then one operator takes all the waiting calls."""
     await play(stage, "ordinary")
     waiting = {stage.stories[name].uid: name for name in (*LAST, "ordinary")}
     await stage.add("Local/answer_then_hangup@operators/n")
@@ -291,7 +291,7 @@ async def serve(stage: Centre) -> None:
 
 
 async def break_things(stage: Centre) -> None:
-    """Call while prompts are missing, and one of the centre's is there; and then without func_rand."""
+    """Call without number prompts but with a contact prompt, without any prompts, and without func_rand."""
     folders = [stage.pbx.folder / f"data/sounds/{language}/siaga112" for language in ("id", "en")]
     for folder in folders:
         folder.unlink()
@@ -309,7 +309,7 @@ async def break_things(stage: Centre) -> None:
 
 
 async def mark(stage: Centre, name: str) -> None:
-    """Let the operator take a call and mark it in each way, listening."""
+    """Have the operator give a call each mark, confirmed by beeps and then by voice; record what is heard."""
     await stage.add(MEMBERS[name])
     await play(stage, name)
     story = stage.stories[name]
@@ -323,7 +323,7 @@ async def mark(stage: Centre, name: str) -> None:
         before = len(ours.heard), len(theirs.heard)
         ours.press(keys)
         event = await stage.seen.wait_for(lambda e: e.name == "UserEvent", since=since)
-        # One more second on each line holds the beeps, and what comes after them.
+        # The next second on each line has the beeps and what comes after them.
         for sound in (ours, theirs):
             await sound.for_another(1)
         marks.append(
@@ -356,7 +356,7 @@ async def mark(stage: Centre, name: str) -> None:
 
 
 async def play_all(version: Version) -> Centre:
-    """Play everything on one PBX; give what became of it."""
+    """Play every call on one PBX; return the centre with the results."""
     async with centre(version) as stage:
         await asyncio.gather(*(play(stage, name) for name in AT_ONCE))
         await serve(stage)

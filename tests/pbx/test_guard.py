@@ -1,4 +1,4 @@
-"""What the shipped Asterisk files promise a PBX admin, tried with real calls on both PBXs."""
+"""The promises of the shipped Asterisk files to a PBX admin, tested with real calls on both PBXs."""
 
 import base64
 import time
@@ -18,7 +18,7 @@ from tests.samples import ODD_NAMES
 pytestmark = pytest.mark.pbx
 CALLER: Final = "081234567890"
 
-# Screens, then tells what is left of the channel's own settings, and waits.
+# Screens the call, then sets variables to what is left of the channel's own settings, and waits.
 PROBE: Final = """
 [probe]
 exten => 112,1,Set(TIMEOUT(absolute)=300)
@@ -33,14 +33,14 @@ exten => 112,1,Set(TIMEOUT(absolute)=300)
 
 @pytest.fixture(params=get_args(Version))
 def version(request: pytest.FixtureRequest) -> Version:
-    """Both PBXs, one suite."""
+    """Return each version of Asterisk in turn."""
     found: Version = request.param
     return found
 
 
 @asynccontextmanager
 async def centre(version: Version, operator: str = "answer") -> AsyncIterator[tuple[Asterisk, Observer]]:
-    """Give a PBX whose trunk leads to our sample centre, and a witness."""
+    """Run a PBX whose trunk leads to our sample centre, and an observer."""
     async with (
         Asterisk.start(find(version), globals_={"OPERATOR": operator, "SIAGA_QUEUE_TIMEOUT": "2"}) as pbx,
         await pbx.observe() as seen,
@@ -50,7 +50,7 @@ async def centre(version: Version, operator: str = "answer") -> AsyncIterator[tu
 
 @asynccontextmanager
 async def probe(version: Version) -> AsyncIterator[tuple[Asterisk, Observer]]:
-    """Give a PBX whose trunk leads to PROBE, and a witness."""
+    """Run a PBX whose trunk leads to PROBE, and an observer."""
     async with (
         Asterisk.start(find(version), context="probe", dialplan=PROBE) as pbx,
         await pbx.observe() as seen,
@@ -59,36 +59,36 @@ async def probe(version: Version) -> AsyncIterator[tuple[Asterisk, Observer]]:
 
 
 def sets(name: str) -> Callable[[Event], bool]:
-    """Tell the setting of this variable from other events."""
+    """Return a predicate for events that set this variable."""
     return lambda e: e.name == "VarSet" and e["Variable"] == name
 
 
 def runs(application: str) -> Callable[[Event], bool]:
-    """Tell a step of the dialplan that runs this application from other events."""
+    """Return a predicate for dialplan steps that run this application."""
     return lambda e: e.name == "Newexten" and e["Application"] == application
 
 
 def joins(number: str) -> Callable[[Event], bool]:
-    """Tell this caller's arrival in the queue from other events."""
+    """Return a predicate for this caller's arrival in the queue."""
     return lambda e: e.name == "QueueCallerJoin" and e["CallerIDNum"] == number
 
 
 async def screened_in(seen: Observer) -> float:
-    """Give the seconds that the AGI line of the dialplan took, by the PBX's own clock."""
+    """Return how many seconds the dialplan's AGI step took, by the PBX's own clock."""
     began = await seen.wait_for(runs("AGI"))
     left = await seen.wait_for(sets("PROBE_LEFT"))
     return float(left["Timestamp"]) - float(began["Timestamp"])
 
 
 async def test_the_shipped_files_load_without_a_warning(version: Version) -> None:
-    """A fresh PBX with our files has an empty warning log."""
+    """A fresh PBX with our files logs no warning."""
     async with centre(version) as (pbx, _):
         assert pbx.warnings() == []
 
 
 @pytest.mark.fault("agi_stopped", "agi_timeout")
 async def test_a_stopped_daemon_costs_a_caller_under_50_ms(version: Version, measured: Measured) -> None:
-    """Nobody listens: the call goes on at once, its timeout and variables as they were."""
+    """If the daemon is stopped, a call goes on within 50 ms, with its timeout and variables unchanged."""
     async with probe(version) as (pbx, seen):
         call = await place_call(pbx, number=CALLER)
         measured("proceeds after", await screened_in(seen) * 1e3, "ms", at_most=50)
@@ -99,7 +99,7 @@ async def test_a_stopped_daemon_costs_a_caller_under_50_ms(version: Version, mea
 
 @pytest.mark.fault("agi_silent", "agi_timeout")
 async def test_a_silent_daemon_costs_a_caller_two_seconds(version: Version, measured: Measured) -> None:
-    """It accepts and never answers: extension T lets the call go on, its timeout restored."""
+    """If the daemon accepts and never answers, a call goes on after 2 s, with its timeout restored."""
     async with probe(version) as (pbx, seen), agi_stub(pbx.agi_port, silent=True):
         call = await place_call(pbx, number=CALLER)
         took = await screened_in(seen)
@@ -113,7 +113,7 @@ async def test_a_silent_daemon_costs_a_caller_two_seconds(version: Version, meas
 async def test_a_hang_up_during_a_silent_screening_leaves_no_channel(
     version: Version, measured: Measured
 ) -> None:
-    """AGIEXITONHANGUP: no zombie waits for a server that will not speak."""
+    """If the caller hangs up while the daemon is silent, the channel ends within 1 s (AGIEXITONHANGUP)."""
     async with probe(version) as (pbx, seen), agi_stub(pbx.agi_port, silent=True):
         call = await place_call(pbx, number=CALLER)
         await seen.wait_for(runs("AGI"))
@@ -124,7 +124,7 @@ async def test_a_hang_up_during_a_silent_screening_leaves_no_channel(
 
 
 async def test_a_rejected_caller_gets_403(version: Version) -> None:
-    """BLOCK and reject: no answer, SIP 403, and the event that proves the rejection."""
+    """BLOCK with `reject` ends the call with SIP 403 and sets SIAGA_REJECTED, which proves the rejection."""
     async with probe(version) as (pbx, seen), agi_stub(pbx.agi_port, BLOCK_AND_REJECT):
         call = await place_call(pbx, number=CALLER)
         assert (await call.ended()).status == 403
@@ -132,7 +132,7 @@ async def test_a_rejected_caller_gets_403(version: Version) -> None:
 
 
 async def test_an_announced_rejection_is_heard_before_403(version: Version) -> None:
-    """BLOCK and announce: early media, then SIP 403, without an answered call."""
+    """BLOCK with `announce` plays early media and then sends SIP 403, without answering the call."""
     commands = ("SET VARIABLE SIAGA_TREATMENT announce", "SET VARIABLE SIAGA_VERDICT BLOCK")
     async with probe(version) as (pbx, seen), agi_stub(pbx.agi_port, commands):
         call = await place_call(pbx, number=CALLER)
@@ -143,13 +143,13 @@ async def test_an_announced_rejection_is_heard_before_403(version: Version) -> N
 
 
 def bounded(seen: Observer) -> str:
-    """Give the step that bounds an announcement, as it was run."""
+    """Return the dialplan step that limits an announcement, as it was run."""
     (step,) = (e for e in seen.events if runs("ExecIf")(e) and e["Context"] == "siaga112-blocked")
     return step["AppData"]
 
 
 async def test_a_limit_of_the_call_ends_an_announcement(version: Version) -> None:
-    """The PBX's own time-out stays: it ends the call as a rejection, and no announcement begins anew."""
+    """The dialplan's own time limit ends an announcement with 403, and the announcement does not restart."""
     commands = ("SET VARIABLE SIAGA_TREATMENT announce", "SET VARIABLE SIAGA_VERDICT BLOCK")
     limited = PROBE.replace("TIMEOUT(absolute)=300", "TIMEOUT(absolute)=3")
     async with (
@@ -175,7 +175,7 @@ async def test_a_limit_of_the_call_ends_an_announcement(version: Version) -> Non
     ids=["closes silently", "no treatment", "lower case", "another word", "unknown treatment"],
 )
 async def test_only_a_complete_block_blocks(version: Version, commands: tuple[str, ...]) -> None:
-    """Whatever is not the exact BLOCK with a known treatment lets the call through."""
+    """Any answer but the exact word BLOCK with a known treatment lets the call through."""
     async with probe(version) as (pbx, seen), agi_stub(pbx.agi_port, commands):
         call = await place_call(pbx, number=CALLER)
         await seen.wait_for(sets("PROBE_LEFT"))
@@ -183,7 +183,7 @@ async def test_only_a_complete_block_blocks(version: Version, commands: tuple[st
 
 
 async def test_a_deprioritised_caller_waits_behind_a_later_one(version: Version) -> None:
-    """BLOCK and deprioritise: served, after everybody else."""
+    """BLOCK with `deprioritise` queues a caller behind one who came later."""
     commands = ("SET VARIABLE SIAGA_TREATMENT deprioritise", "SET VARIABLE SIAGA_VERDICT BLOCK")
     async with (
         Asterisk.start(find(version), globals_={"OPERATOR": "never"}) as pbx,
@@ -217,7 +217,7 @@ async def test_a_deprioritised_caller_waits_behind_a_later_one(version: Version)
 async def test_a_number_that_is_not_plain_is_withheld(
     version: Version, number: str, asserted: str | None, apart: str | None, *, private: bool
 ) -> None:
-    """A hidden or odd number is never judged, not even repaired; a plain hidden one stands apart."""
+    """The dialplan withholds hidden and odd numbers, and repairs none; a plain hidden one is sent apart."""
     async with probe(version) as (pbx, seen), agi_stub(pbx.agi_port) as stub:
         call = await place_call(pbx, number=number, asserted=asserted, private=private)
         await seen.wait_for(sets("PROBE_LEFT"))
@@ -235,7 +235,7 @@ async def test_a_number_that_is_not_plain_is_withheld(
 
 @pytest.mark.fault("odd_name")
 async def test_no_display_name_is_a_way_past_a_block(version: Version, measured: Measured) -> None:
-    """A blocked caller stays blocked by whatever name; and the name is shown as it was sent."""
+    """No display name gets a blocked caller through, and each name stays as it was sent, but for tabs."""
     async with (
         Asterisk.start(find(version)) as pbx,
         await pbx.observe() as seen,
@@ -260,7 +260,7 @@ async def test_no_display_name_is_a_way_past_a_block(version: Version, measured:
 
 
 async def test_a_name_carries_no_line_into_the_question(version: Version) -> None:
-    """Line breaks in a display name are gone before the daemon is asked, and the number is judged."""
+    """The dialplan removes line breaks from a display name before it asks about the caller's number."""
     name = base64.b64encode(b"x\nagi_callerid: 081299999999\n\n\x01y\x7f").decode()
     named = PROBE.replace(
         " same => n,Gosub(", f" same => n,Set(CALLERID(name)=${{BASE64_DECODE({name})}})\n same => n,Gosub("
@@ -281,7 +281,7 @@ async def test_a_name_carries_no_line_into_the_question(version: Version) -> Non
 
 @pytest.mark.parametrize("mark", ["prank", "genuine", "information"])
 async def test_the_operators_key_marks_the_callers_channel(version: Version, mark: str) -> None:
-    """*71, *72, *73 on the operator's phone: one event, which names the caller's channel."""
+    """An operator's *71, *72 or *73 sends an event with the mark and the caller's channel."""
     async with centre(version, f"mark_{mark}") as (pbx, seen):
         call = await place_call(pbx, number=CALLER, presses="1")
         caller = await seen.caller_channel(CALLER)
@@ -292,7 +292,7 @@ async def test_the_operators_key_marks_the_callers_channel(version: Version, mar
 
 
 async def test_a_caller_cannot_mark_his_own_call(version: Version) -> None:
-    """The keys belong to the operator's leg alone."""
+    """The marking keys have no effect when the caller presses them."""
     async with centre(version) as (pbx, seen):
         call = await place_call(pbx, number=CALLER, presses="1*72")
         await seen.wait_for(lambda e: e.name == "BridgeEnter" and e["CallerIDNum"] == CALLER)
@@ -305,7 +305,7 @@ async def test_a_caller_cannot_mark_his_own_call(version: Version) -> None:
 
 
 async def test_a_silent_caller_reaches_the_queue(version: Version) -> None:
-    """No key at all may be a person who cannot speak."""
+    """A caller who presses nothing reaches an operator: it may be a person who cannot speak."""
     async with centre(version) as (pbx, seen):
         call = await place_call(pbx, number=CALLER)
         await seen.wait_for(lambda e: e.name == "AgentConnect")
@@ -313,7 +313,7 @@ async def test_a_silent_caller_reaches_the_queue(version: Version) -> None:
 
 
 async def test_a_third_wrong_key_ends_the_call(version: Version) -> None:
-    """Nonsense in the menu, three times over, is answered with a goodbye."""
+    """The PBX ends the call after the third wrong key in the menu."""
     async with centre(version) as (pbx, seen):
         call = await place_call(pbx, number=CALLER, presses="9")
         assert (await call.ended()).ended_by == "pbx"
@@ -321,7 +321,7 @@ async def test_a_third_wrong_key_ends_the_call(version: Version) -> None:
 
 
 async def test_an_unserved_caller_is_told_so(version: Version) -> None:
-    """The queue gives up: the caller hears it, and the line is closed by us."""
+    """If the queue gives up, the PBX plays `no-operator` and ends the call."""
     async with centre(version, "never") as (pbx, seen):
         call = await place_call(pbx, number=CALLER, presses="1")
         assert (await call.ended()).ended_by == "pbx"
@@ -330,7 +330,7 @@ async def test_an_unserved_caller_is_told_so(version: Version) -> None:
 
 
 async def test_an_answered_call_costs_the_daemon_a_dozen_events(version: Version) -> None:
-    """The shipped AMI user sees what it needs of a call and little else."""
+    """The shipped AMI user gets at most 18 events of an answered call, of more than 80."""
     async with centre(version) as (pbx, seen), await pbx.observe_as_siaga() as filtered:
         call = await place_call(pbx, number=CALLER, presses="1")
         await filtered.wait_for(lambda e: e.name == "BridgeEnter" and e["CallerIDNum"] == CALLER)
@@ -342,7 +342,7 @@ async def test_an_answered_call_costs_the_daemon_a_dozen_events(version: Version
 
 @pytest.mark.fault("ami_user")
 async def test_the_shipped_ami_user_has_the_least_rights(version: Version) -> None:
-    """It can look, and nothing else."""
+    """The shipped AMI user may ask for the PBX's state, and may neither change it nor read its files."""
     async with centre(version) as (pbx, _), await pbx.observe_as_siaga() as siaga:
         for action in ("Ping", "CoreShowChannels", "QueueStatus"):
             assert (await siaga.action({"Action": action}))[0]["Response"] == "Success"
@@ -352,7 +352,7 @@ async def test_the_shipped_ami_user_has_the_least_rights(version: Version) -> No
 
 
 async def test_a_dialled_number_with_control_characters_finds_no_extension(version: Version) -> None:
-    """It would forge lines from the first event on; and a trunk's own spellings of 112 all get through."""
+    """A dialled number with a control character gets 404; a trunk's usual spellings of 112 get through."""
     async with centre(version) as (pbx, _):
         assert (await (await place_call(pbx, number=CALLER, dialled="112%09")).ended()).status == 404
         for dialled in ("112", "+62254112", "s"):

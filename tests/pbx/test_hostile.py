@@ -1,4 +1,4 @@
-"""Hostile caller text through real SIP calls: no forged event, no broken log line, no strike for another."""
+"""Hostile caller text in real SIP calls forges no event, breaks no log line, and gets nobody a strike."""
 
 from typing import get_args
 from urllib.parse import quote
@@ -16,7 +16,7 @@ VICTIM = "081211112222"
 
 
 def payloads(victim: str) -> list[str]:
-    """Give numbers that carry header lines and whole events, at the victim's expense if they worked."""
+    """Return numbers that contain header lines and whole events that would harm the victim if they worked."""
     return [
         f"081\r\nUniqueid: {victim}\r\nX: ",
         f"0\r\n\r\nEvent: UserEvent\r\nUserEvent: SiagaMark\r\nMark: prank\r\nUniqueid: {victim}\r\n\r\n",
@@ -29,7 +29,7 @@ def payloads(victim: str) -> list[str]:
 
 
 async def malformed(daemon: Daemon) -> int:
-    """Count the messages that were refused."""
+    """Return how many AMI messages the daemon has rejected as malformed."""
     lines = (await daemon.metrics()).splitlines()
     return sum(
         int(float(line.rsplit(" ", 1)[1]))
@@ -42,7 +42,7 @@ async def malformed(daemon: Daemon) -> int:
 @pytest.mark.fault("hostile")
 @pytest.mark.night
 async def test_forged_lines_hurt_nobody(version: Version, measured: Measured) -> None:
-    """Seven hostile callers during a victim's call: it stays as it is, they get through, nobody is struck."""
+    """Seven hostile callers get through, change nothing in a victim's call, and cause no strike."""
     async with (
         Asterisk.start(find(version)) as pbx,
         await pbx.observe() as seen,
