@@ -91,7 +91,7 @@ COMMANDS: Final = {
     "migrate": "migrate",
     "rebuild": "rebuild",
 }
-"""A command line for each command with which it does its real work."""
+"""For each command, a command line with which it does its real work."""
 
 ENDLESS: Final = {"run": b'"ami_connected"', "record": b"recording to", "top": b"calls in progress"}
 """Commands that run until they are stopped, each with the output that shows that it has started."""

@@ -117,7 +117,7 @@ CASES: Final = list(cases())
 
 
 async def test_the_dialplan_tells_the_end_of_a_block_as_it_should(version: Version) -> None:
-    """The end has each language's order and the centre's zone; one without prompts is left out silently."""
+    """The end has each language's order and the centre's zone; one that no prompts express is left out."""
     walk = "".join(case.dialplan(number) for number, case in enumerate(CASES))
     dialplan = f"[announcing]\nexten => walk,1,NoOp()\n{walk} same => n,Hangup()\n"
     async with Asterisk.start(find(version), dialplan=dialplan) as pbx, await pbx.observe() as seen:

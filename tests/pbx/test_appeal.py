@@ -72,7 +72,7 @@ async def test_a_case_from_the_block_to_the_release() -> None:
 
 
 async def test_where_the_centre_suspends_a_real_caller_gets_through_until_the_decision() -> None:
-    """With `suspend_on_appeal`, an appeal lets the caller's next call through, until it is rejected."""
+    """With `suspend_on_appeal`, a blocked caller gets through from the appeal until it is rejected."""
     async with room("[citizen]\nsuspend_on_appeal = true\n") as at:
         for _ in range(2):
             await at.misuse(FIRST)

@@ -1,4 +1,4 @@
-"""`siaga112 doctor` on a real PBX: every check is ok on a healthy bench, and each fault has its line."""
+"""`siaga112 doctor` on a real PBX: no trouble on a healthy bench, and for each fault its line."""
 
 import asyncio
 import contextlib

@@ -79,13 +79,13 @@ def test_who_presses_the_spoken_digit_goes_on(evening: Centre, name: str) -> Non
 
 
 def test_the_right_digit_need_not_wait_for_the_english_words(evening: Centre) -> None:
-    """A digit pressed during the prompts cuts them short."""
+    """The right digit, pressed during the Indonesian prompt, skips the English one."""
     assert not evening.stories["right"].hears_in_order(("en", "challenge"))
 
 
 @pytest.mark.parametrize("name", ["wrong", "silent"])
 def test_two_failed_attempts_end_the_call(evening: Centre, name: str) -> None:
-    """After two attempts with wrong keys or none, the caller hears a goodbye twice and is rejected."""
+    """After two wrong or missing answers, the caller hears a goodbye in both languages and is rejected."""
     story = evening.stories[name]
     assert story.leg.statuses == [100, 200]
     assert story.hears_in_order(
@@ -114,7 +114,7 @@ def test_an_ordinary_caller_comes_before_every_blocked_one(evening: Centre) -> N
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_challenge_that_cannot_be_heard_lets_the_caller_on(evening: Centre, name: str) -> None:
-    """Without the digits' prompts, any prompts or RAND(), the fault is ours, so the call goes on."""
+    """If number prompts, all prompts or RAND() are missing, the fault is ours and the call goes on."""
     story = evening.stories[name]
     assert story.values("SIAGA_REJECTED") == []
     assert story.values("QUEUE_PRIO") == ["-10"]

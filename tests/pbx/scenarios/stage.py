@@ -96,7 +96,7 @@ class Stage:
         await self.seen.action({"Action": action, **headers})
 
     async def originate(self, channel: str, application: str, data: str = "") -> None:
-        """Let the PBX call this channel and run an application on it."""
+        """Have the PBX call this channel and run an application on it."""
         more = {"Data": data} if data else {}
         await self.do("Originate", Channel=channel, Application=application, Async="true", **more)
 
