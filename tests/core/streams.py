@@ -1,4 +1,4 @@
-"""All event streams of the tests: the tables of `test_calls`, and the captures of real calls."""
+"""The event streams that several tests use: the tables of `test_calls`, and the captures of real calls."""
 
 from dataclasses import replace
 from functools import cache
@@ -13,14 +13,14 @@ from tests.core.table import events
 from tests.core.test_calls import CALLS
 
 GOLDEN: Final = Path(__file__).resolve().parents[1] / "golden"
-# If a dialplan returns from the queue to the menu, and all events of the queue are lost, the rest is exactly
-# the stream of a real prank: nothing distinguishes them. Then only the gaps that the adapter declares protect
-# the caller (our own dialplan never returns).
+# If a dialplan returns from the queue to the menu and all events of the queue are lost, the rest is exactly
+# the stream of a real prank. Only a gap that the adapter declares then protects the caller. (Our own dialplan
+# never returns to the menu.)
 ONE_WAY = {name: events(table) for name, (table, _) in CALLS.items() if "left the menu" not in name}
 
-# Evidence for the caller that ended before the hang-up in the menu: a key, a choice, our own slow answer. If
-# all its events are lost, the rest is the stream of a real prank, too. Then a declared gap protects the
-# caller; a key has three events, a choice two.
+# What speaks for these callers ended before they hung up in the menu: a key, a choice, our own slow answer.
+# If all its events are lost (a key has three, a choice two), the rest is the stream of a real prank, and only
+# a declared gap protects the caller.
 BY_DEED = frozenset({
     "pressed a key, and left while the PBX still collected",
     "pressed a key while a question without a prompt went on",
@@ -62,7 +62,7 @@ def everything() -> tuple[Dialplan, dict[str, list[Event]]]:
     for path in CAPTURES:
         header, stream = read(path)
         if header.dialplan.dialled or "back_in_menu" in path.stem:
-            continue  # the first depends on its own dialplan; the second: see ONE_WAY
+            continue  # a `dialled` capture needs its own dialplan; for "back in menu", see ONE_WAY
         trunk |= header.dialplan.trunk_contexts
         ivr |= header.dialplan.ivr_contexts
         streams[f"{path.parent.name}/{path.stem}"] = stream
@@ -70,7 +70,7 @@ def everything() -> tuple[Dialplan, dict[str, list[Event]]]:
 
 
 def renamed(stream: list[Event], name: str, later: Millis = 0) -> list[Event]:
-    """Return the same call with its own uniqueids, later by `later`."""
+    """Return the same call with uniqueids of its own, shifted by `later`."""
     return [_renamed(event, name, later) for event in stream]
 
 

@@ -1,4 +1,4 @@
-"""Calls written as tables of their events, so that a test reads like the call it describes.
+"""Calls written as tables of events, so that a test reads like the call it describes.
 
     10:00:00  Newchannel       100.1  num=081211111111
     10:00:01  QueueCallerJoin  100.1  queue=siaga112 at=siaga112-queue,s,1

@@ -36,7 +36,7 @@ def received(*chunks: bytes) -> list[Message]:
 
 
 def test_a_real_request() -> None:
-    """The request of a real Asterisk 22 is parsed."""
+    """A request from a real Asterisk 22 is parsed."""
     assert received(REAL) == [Request("screen", "1795463311.0", "081200000001")]
 
 
@@ -83,7 +83,7 @@ def test_the_usual_request_means_what_its_lines_mean(place: int, gone: int, odd:
     ],
 )
 def test_a_hidden_or_doubtful_caller_is_withheld(change: tuple[bytes, bytes]) -> None:
-    """With hidden presentation, an unconfirmed number or forged lines, there is no number at all."""
+    """A request with hidden presentation, an unconfirmed number or forged lines has no number."""
     (request,) = received(REAL.replace(*change))
     assert isinstance(request, Request)
     assert request.number == ""
@@ -150,14 +150,14 @@ def test_what_is_not_agi_is_the_one_error(junk: bytes) -> None:
     "data", [b"agi_uniqueid: " + b"1" * (MAX_REQUEST - 14) + b"\n\n", REAL + b"2" * (MAX_REPLY + 1) + b"\n"]
 )
 def test_at_the_bounds_it_does_not_matter_how_it_is_cut(data: bytes) -> None:
-    """The limits are the same for chunks and for the whole."""
+    """A request or reply over the limit is rejected, whether it arrives whole or byte by byte."""
     for pieces in ([data], [data[n : n + 1] for n in range(len(data))]):
         with pytest.raises(AgiError, match="too long"):
             received(*pieces)
 
 
 def test_too_long_a_request_is_refused() -> None:
-    """One byte over the limit is rejected, with or without an end."""
+    """A request over the limit is rejected, whether or not its end has arrived."""
     for end in (b"", b"\n\n"):
         with pytest.raises(AgiError):
             received(b"agi_x: " + b"y" * (MAX_REQUEST + 1) + end)
@@ -165,7 +165,7 @@ def test_too_long_a_request_is_refused() -> None:
 
 @given(st.lists(st.binary(max_size=200), max_size=10), st.booleans())
 def test_any_bytes_give_messages_or_the_one_error(chunks: list[bytes], real: bool) -> None:  # noqa: FBT001 - pytest names it
-    """Whatever a peer sends, only AgiError is raised, and the buffer is bounded."""
+    """Whatever a peer sends, the codec raises nothing but AgiError, and its buffer is bounded."""
     conversation = Conversation()
     try:
         for chunk in ([REAL] if real else []) + chunks:
@@ -202,19 +202,19 @@ def test_block_is_spelled_with_its_verdict_last() -> None:
     ],
 )
 def test_a_zone_is_told_so_that_nobody_needs_a_table_of_zones(zone: str, spelled: str) -> None:
-    """The zone is passed as POSIX TZ of that instant; west of Greenwich is positive."""
+    """A zone is passed as a POSIX TZ string, in which west of Greenwich is positive."""
     assert zone_at(1_795_000_000_999, ZoneInfo(zone)) == spelled
 
 
 def test_a_zone_is_that_of_the_instant() -> None:
-    """The zone is that of the block's end, after a change of the clocks too; without an end there is none."""
+    """The offset is that of the instant, so in summer time too; an instant outside the calendar has none."""
     assert zone_at(1_785_000_000_000, ZoneInfo("Europe/Bucharest")) == "<EEST>-03:00"
     assert zone_at(10**18, ZoneInfo("Asia/Jakarta")) == ""
 
 
 @given(st.text())
 def test_the_serializer_lets_no_second_command_through(value: str) -> None:
-    """Whatever the value, one line is sent, or none."""
+    """No value makes the serialiser send more than one line."""
     try:
         line = set_variable("SIAGA_REASON", value)
     except ValueError:

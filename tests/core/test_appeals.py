@@ -1,4 +1,4 @@
-"""Objections: opening a case, suspending the block, and deciding it with the block."""
+"""Appeals: opening one, suspending the block, and deciding the appeal together with the block."""
 
 from dataclasses import replace
 
@@ -28,12 +28,12 @@ def blocked(caller: Caller = CALLER, rules: PolicyRules = RULES) -> CallerRecord
 
 
 def objected(record: CallerRecord, at: Millis = NOW, *, suspends: bool = False) -> CallerRecord:
-    """Return the record after the caller's objection."""
+    """Return the record after the caller's appeal."""
     return decisions.object_(record, Appeal(at, "clerk", "not me", at + 3 * DAY, suspends))
 
 
 def decided(at: Millis = NOW + HOUR) -> Lift:
-    """Return a person's decision."""
+    """Return a person's decision at this time."""
     return Lift(at, "supervisor", "looked into")
 
 
@@ -43,14 +43,14 @@ def says(record: CallerRecord, now: Millis = NOW + 1) -> Verdict:
 
 
 def test_an_objection_alone_changes_no_verdict() -> None:
-    """A block stays in force while the case is open, unless the centre suspends it."""
+    """A block stays in force while an appeal is open, unless the centre suspends it."""
     record = objected(blocked())
     assert record.appeal
     assert says(record) is Verdict.BLOCK
 
 
 def test_a_suspended_block_holds_nobody_back_and_holds_again_once_rejected() -> None:
-    """With `suspend_on_appeal`, the block is suspended until the decision, and holds again if rejected."""
+    """An appeal that suspends the block does so until the decision; if it is rejected, the block is back."""
     record = objected(blocked(), suspends=True)
     assert says(record) is Verdict.ALLOW
     assert record.block_at(NOW + 1) is None
@@ -58,7 +58,7 @@ def test_a_suspended_block_holds_nobody_back_and_holds_again_once_rejected() -> 
 
 
 def test_what_is_imposed_after_the_objection_is_not_suspended_by_it() -> None:
-    """A new block, by a person or the ladder, is not suspended by an earlier objection."""
+    """An appeal does not suspend a block that is imposed after it."""
     record = objected(blocked(), suspends=True)
     again = replace(record.blocks[0], since=NOW + 1, until=NOW + DAY)
     assert says(decisions.impose(record, again), NOW + 2) is Verdict.BLOCK
@@ -66,7 +66,7 @@ def test_what_is_imposed_after_the_objection_is_not_suspended_by_it() -> None:
 
 @pytest.mark.parametrize("how", ["unblock", "allow", "dismiss", "void"])
 def test_what_ends_the_block_grants_the_objection(how: str) -> None:
-    """Ending the block grants the objection: nobody decides twice."""
+    """A decision in the caller's favour also grants the open appeal, so nobody has to decide twice."""
     proposed = replace(RULES, temporary=(), permanent="proposed")
     record = objected(blocked())
     match how:
@@ -86,7 +86,7 @@ def test_what_ends_the_block_grants_the_objection(how: str) -> None:
 
 
 def test_confirming_rejects_the_objection() -> None:
-    """Confirming the block rejects the objection."""
+    """Confirming the block rejects the open appeal, and changes no block."""
     record = decisions.confirm(objected(blocked()), decided())
     assert record.appeal is None
     assert not record.appeals[-1].granted
@@ -94,7 +94,7 @@ def test_confirming_rejects_the_objection() -> None:
 
 
 def test_a_granted_objection_forgives_and_a_rejected_one_does_not() -> None:
-    """A granted objection forgives, even if the block is already over; a rejected one does not."""
+    """A granted appeal forgives earlier misuse, even if the block is over; a rejected one does not."""
     over = NOW + 2 * DAY
     granted = decisions.lift(objected(blocked(), over), decided(over + 1))
     assert policy.forgiven_until(granted) == over + 1
@@ -106,7 +106,7 @@ def test_a_granted_objection_forgives_and_a_rejected_one_does_not() -> None:
 
 
 def test_one_case_is_open_at_a_time() -> None:
-    """A second objection while a case is open changes nothing."""
+    """A second appeal while one is open changes nothing."""
     record = objected(blocked())
     assert objected(record, NOW + 1) == record
     later = objected(decisions.reject(record, decided()), NOW + 2 * HOUR)
@@ -114,7 +114,7 @@ def test_one_case_is_open_at_a_time() -> None:
 
 
 def test_an_open_case_and_what_is_kept_as_evidence_never_age() -> None:
-    """An open case and evidence stay; after the decision they age like everything else."""
+    """A record with an open appeal or a hold does not expire; once decided or released, it does."""
     old = NOW + 2 * RULES.keep
     record = objected(blocked())
     assert forget_after(record, RULES) is None
@@ -132,7 +132,7 @@ def test_an_open_case_and_what_is_kept_as_evidence_never_age() -> None:
 def test_of_many_objections_few_are_kept_and_nothing_is_unforgiven(
     grants: list[bool],
 ) -> None:
-    """A record keeps few objections, and what was forgiven stays forgiven."""
+    """A record keeps a bounded number of appeals, and what was forgiven stays forgiven."""
     record = CallerRecord(CALLER)
     for n, grant in enumerate(grants):
         at = NOW + n * HOUR
@@ -146,7 +146,7 @@ def test_of_many_objections_few_are_kept_and_nothing_is_unforgiven(
 
 
 def test_the_preset_of_the_law_asks_a_person_and_looks_again() -> None:
-    """The preset follows UU 27/2022 and Permenkominfo 14/2018; the regulation's preset has neither."""
+    """`uu-27-2022` proposes permanent blocks and reviews them; `permenkominfo-2016` has no reviews."""
     law = PRESETS["uu-27-2022"]
     assert (law.permanent, law.review, law.review_quiet) == ("proposed", 180 * DAY, 60 * DAY)
     assert (RULES.review, RULES.review_quiet, RULES.suspend_on_appeal) == (0, 0, False)
@@ -154,7 +154,7 @@ def test_the_preset_of_the_law_asks_a_person_and_looks_again() -> None:
 
 
 def test_a_strike_taken_back_ends_the_later_block_that_rested_on_the_first_one() -> None:
-    """If a block was a mistake, a permanent block for misuse after it ends too."""
+    """Taking back a strike lifts the block that rested on it, and the permanent block that followed it."""
     record = blocked()
     end = record.blocks[0].until or 0
     again = policy.add_strike(record, strike(9, end + HOUR), RULES)

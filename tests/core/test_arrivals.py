@@ -1,4 +1,4 @@
-"""Arriving channels are distinguished from those the PBX creates, by their events."""
+"""The events of a channel show whether it arrived at the PBX or the PBX created it."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def fed(table: str, dialplan: Dialplan = DIALPLAN) -> tuple[Tracker, list[Call]]
 
 @pytest.mark.parametrize("audit_entry", DEEDS.values(), ids=list(DEEDS))
 def test_a_channel_that_begins_down_is_a_call_by_what_it_does(audit_entry: str) -> None:
-    """Anything that only an arriving channel does makes it a call, complete from its first moment."""
+    """Whatever only an arriving channel does makes the channel a call, complete from its first event."""
     tracker, (call,) = fed(f"{DOWN}{audit_entry}\n{LEAVES}")
     assert (call.facts[0].kind, call.raw_caller) == (FactKind.ARRIVED, "081211111111")
     assert call.started == events(DOWN)[0].at
@@ -44,7 +44,7 @@ def test_a_channel_that_begins_down_is_a_call_by_what_it_does(audit_entry: str) 
 
 
 def test_chan_sip_is_as_pjsip() -> None:
-    """The same call over chan_sip and PJSIP has the same finding."""
+    """A call has the same finding over chan_sip as over PJSIP."""
     found = []
     for name in ("chan_sip-answered", "pjsip-answered"):
         _, entries = replayed((CASES / f"{name}.ami").read_bytes())
@@ -54,7 +54,7 @@ def test_chan_sip_is_as_pjsip() -> None:
 
 
 def test_a_channel_of_which_nothing_is_known_is_no_call() -> None:
-    """A channel that begins `Down` and ends without any sign is no call, and nothing remains of it."""
+    """A channel that begins `Down` and ends without any sign of a call is none, and is not kept."""
     tracker, calls = fed(DOWN + LEAVES)
     assert (calls, tracker.idle) == ([], True)
 
@@ -62,7 +62,7 @@ def test_a_channel_of_which_nothing_is_known_is_no_call() -> None:
 @pytest.mark.parametrize("state", ["0", "1", "6"])
 @pytest.mark.parametrize("source", ["300.1", "-"])
 def test_a_channel_that_is_dialled_is_no_call_whatever_it_runs(source: str, state: str) -> None:
-    """A dialled channel, by another one or by a call file, is no call, whatever dialplan it runs.
+    """A channel that another channel or a call file dials is no call, whatever dialplan it runs.
 
     DAHDI's outgoing channels begin as reserved (1), not as down.
     """
@@ -81,7 +81,7 @@ def test_what_the_pbx_shows_of_a_leg_before_it_dials_it_is_no_deed() -> None:
 
 
 def test_no_channel_is_a_candidate_after_a_gap() -> None:
-    """After a gap, its DialBegin may be lost: only a screening makes the channel a call, seen in part."""
+    """After a gap, which may hide a DialBegin, only a screening makes a channel a call, seen in part."""
     lost = DOWN + "10:00:01 Interrupted lost\n10:00:02 Resumed -\n"
     assert findings(f"{lost}{DEEDS['it joins a queue']}\n{LEAVES}") == []
     (adopted,) = findings(f"{lost}{DEEDS['it is screened']}\n{LEAVES}")
@@ -89,13 +89,13 @@ def test_no_channel_is_a_candidate_after_a_gap() -> None:
 
 
 def test_a_candidate_that_is_listed_as_present_is_still_seen_whole() -> None:
-    """A list of channels requested meanwhile does not make a candidate a call seen in part."""
+    """A channel that is first listed as present and then rings is still a call seen completely."""
     (found,) = findings(f"{DOWN}10:00:00 Resumed - 100.1=1\n10:00:00 Newstate 100.1\n{LEAVES}")
     assert found.call.complete
 
 
 def test_another_number_on_the_same_trunk_is_none_of_ours() -> None:
-    """With configured numbers, a channel to another number is no candidate, and its screening is expected."""
+    """If numbers are configured, a screened call to another one is neither tracked nor reported as missed."""
     ours = Dialplan(DIALPLAN.trunk_contexts, DIALPLAN.ivr_contexts, frozenset({"112"}))
     office = DOWN.replace("num=", "at=siaga112-incoming,0254200100,1 num=")
     tracker, calls = fed(f"{office}{DEEDS['it is screened']}\n{LEAVES}", ours)
@@ -120,7 +120,7 @@ def test_a_screened_call_of_ours_counts_once() -> None:
 
 
 def test_contexts_are_named_up_to_a_number() -> None:
-    """A limited number of contexts is named; calls of all others are counted together."""
+    """A limited number of contexts is named; the calls of all other contexts are counted together."""
     tracker, _ = fed(
         "".join(
             f"10:00:00 Newchannel {n}.1 at=stranger-{n},112,1\n10:00:00 VarSet {n}.1 SIAGA_CALLER=1\n"
@@ -132,7 +132,7 @@ def test_contexts_are_named_up_to_a_number() -> None:
 
 
 def test_candidates_are_bounded() -> None:
-    """Channels without an end leave a bounded number of candidates."""
+    """However many channels never end, the number of candidates is bounded."""
     tracker = Tracker(in_force(DIALPLAN))
     for n in range(CANDIDATES_KEPT + 100):
         place = DialplanPosition("siaga112-incoming", "112", "1")
@@ -141,7 +141,7 @@ def test_candidates_are_bounded() -> None:
 
 
 def test_an_arriving_channel_that_begins_down_reaches_no_citizen() -> None:
-    """Only a dialled leg is a call-back: a citizen calling over chan_sip was not reached by one."""
+    """A citizen who calls over chan_sip was not called back: only a leg that the PBX dials counts."""
     outgoing = OutgoingCalls(in_force(DIALPLAN))
     talk = "10:00:05 BridgeEnter 100.1 bridge=b\n10:00:05 BridgeEnter 200.1 bridge=b\n"
     stream = events(f"{DOWN}{DEEDS['it dials']}\n{talk}{LEAVES}")

@@ -1,4 +1,4 @@
-"""Parallel calls of one number: nobody knows which of them is the owner's, so none is a misuse."""
+"""Parallel calls from one number cost no strike: nobody knows which of them is the owner's."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from tests.core.table import RULES, events, in_force
 
 
 def arrives(uid: str, at: str, number: str = "081211111111") -> str:
-    """Return the events of a call with this number that arrives and enters the menu."""
+    """Return the events of a call from this number that arrives and enters the menu."""
     return f"""
 {at}  Newchannel  {uid}  num={number}
 {at}  VarSet      {uid}  SIAGA_CALLER={number}
@@ -51,7 +51,7 @@ def ledger(*told: str) -> dict[str, Entry]:
 
 
 def test_misuses_that_were_up_at_one_moment_cost_no_strike() -> None:
-    """Of two parallel misuses neither gives a strike, whichever ended first; each names the other."""
+    """Neither of two parallel misuses costs a strike, and each ledger row names the other call."""
     rows = ledger(
         *(arrives("1.1", "10:00:00"), leaves("1.1", "10:00:20")),
         *(arrives("2.1", "10:00:10"), leaves("2.1", "10:00:30")),
@@ -63,7 +63,7 @@ def test_misuses_that_were_up_at_one_moment_cost_no_strike() -> None:
 
 
 def test_a_misuse_while_the_owner_talks_with_an_operator_costs_no_strike() -> None:
-    """A misuse parallel to a talk gives no strike, however the talk ends."""
+    """A misuse while another call from the number talks to an operator costs no strike; one after it does."""
     rows = ledger(
         *(arrives("1.1", "10:00:00"), talks("1.1", "10:00:05", "10:05:00")),
         *(arrives("2.1", "10:01:00"), leaves("2.1", "10:01:20")),
@@ -76,7 +76,7 @@ def test_a_misuse_while_the_owner_talks_with_an_operator_costs_no_strike() -> No
 
 @pytest.mark.parametrize("number", ["+6281211111111", "6281211111111", "006281211111111"])
 def test_one_number_is_one_however_it_is_spelled(number: str) -> None:
-    """Calls of one caller count as one number's, even if two trunks spell it differently."""
+    """Two spellings of one number are parallel calls from that number."""
     rows = ledger(
         *(arrives("1.1", "10:00:00"), leaves("1.1", "10:00:20")),
         *(arrives("2.1", "10:00:10", number), leaves("2.1", "10:00:30")),
@@ -85,7 +85,7 @@ def test_one_number_is_one_however_it_is_spelled(number: str) -> None:
 
 
 def test_others_calls_and_those_one_after_the_other_are_alone() -> None:
-    """Calls of another number, of nobody, or beginning where the other ended, are not parallel."""
+    """A call from another number, from none, or one that begins when the other ends is not parallel."""
     rows = ledger(
         *(arrives("1.1", "10:00:00"), leaves("1.1", "10:00:20")),
         *(arrives("2.1", "10:00:10", "081222222222"), leaves("2.1", "10:00:30")),
@@ -98,7 +98,7 @@ def test_others_calls_and_those_one_after_the_other_are_alone() -> None:
 
 
 def test_an_operators_mark_makes_no_strike_of_a_doubtful_call() -> None:
-    """A mark gives no strike for a doubtful call: the operator cannot hear whose number it is."""
+    """A prank mark on a doubtful call gives no strike: the operator cannot hear whose number it is."""
     tracker = Tracker(in_force())
     told = arrives("1.1", "10:00:00") + arrives("2.1", "10:00:01") + leaves("2.1", "10:00:05")
     told += talks("1.1", "10:00:06", "10:01:00").replace(

@@ -1,4 +1,4 @@
-"""However often somebody calls, their record stays small, and decides the same."""
+"""However often somebody calls, the record stays small and leads to the same decisions."""
 
 import json
 from dataclasses import astuple, replace
@@ -30,12 +30,12 @@ EMPTY = CallerRecord(CALLER)
 
 
 def call(nth: int) -> CallId:
-    """Return the uniqueid of a call, one second after the previous."""
+    """Return the uniqueid of the nth call, one second after the previous one."""
     return CallId(f"{NOW // SECOND + nth}.{nth}")
 
 
 def strike(nth: int) -> Strike:
-    """Return a strike, one second after the previous."""
+    """Return the nth strike, one second after the previous one."""
     return Strike(call(nth), NOW + nth * SECOND, Outcome.IVR_PRANK, "left_menu")
 
 
@@ -54,7 +54,7 @@ def struck(count: int, rules: PolicyRules = RULES, step: Millis = SECOND) -> Cal
 
 
 def test_a_caller_who_hangs_up_at_once_for_an_hour_is_held_as_a_hundred_calls_and_a_count() -> None:
-    """The first abandoned call and the last ones stay; the rest is counted, once even if repeated."""
+    """A record keeps the first and the last abandoned calls, and counts each of the others only once."""
     record = EMPTY
     for nth in range(2_000):
         at = NOW + nth * 50
@@ -71,7 +71,7 @@ def test_a_caller_who_hangs_up_at_once_for_an_hour_is_held_as_a_hundred_calls_an
 
 
 def test_a_record_of_forty_thousand_calls_from_before_shrinks_with_the_next_one() -> None:
-    """A record from an earlier version becomes small with the next call, and keeps its counts."""
+    """An oversized record from an earlier version shrinks at the next call, and counts what it dropped."""
     missed = tuple(MissedCall(call(nth), NOW + nth, 0) for nth in range(40_000))
     after = prune(replace(EMPTY, missed=missed), NOW + 50_000, RULES)
     assert (len(after.missed), after.dropped.missed) == (bounds.MISSED, 40_000 - bounds.MISSED)
@@ -91,7 +91,7 @@ def test_a_record_of_forty_thousand_calls_from_before_shrinks_with_the_next_one(
     ids=["preset", "never", "two steps", "over 300", "a tenth each", "bursts", "a minute each"],
 )
 def test_no_decision_is_weakened_by_what_went(rules: PolicyRules) -> None:
-    """Over 600 misuses, a record of 200 gives the same blocks as a complete one."""
+    """At each of 600 misuses, a bounded record leads to the same block as a complete one."""
     kept = whole = EMPTY
     for nth in range(600):
         new = strike(nth)
@@ -107,7 +107,7 @@ def test_no_decision_is_weakened_by_what_went(rules: PolicyRules) -> None:
 
 
 def test_strikes_that_count_for_nothing_go_first() -> None:
-    """A burst of thousands, which counts as one misuse, does not displace earlier misuses."""
+    """A burst of hundreds of strikes, which counts as one misuse, does not displace earlier strikes."""
     rules = PolicyRules(burst=3_600 * SECOND, thresholds=(8,))
     record = EMPTY
     for nth in range(5):
@@ -120,7 +120,7 @@ def test_strikes_that_count_for_nothing_go_first() -> None:
 
 
 def test_calls_that_may_be_anothers_are_not_counted_when_the_others_of_them_went() -> None:
-    """Parallel pairs count for nothing; the record never keeps only one of a pair."""
+    """Parallel pairs never count: the record drops both strikes of a pair or neither."""
     record = EMPTY
     for nth in range(400):
         at = NOW + (nth // 2) * 10 * SECOND + nth % 2
@@ -133,7 +133,7 @@ def test_calls_that_may_be_anothers_are_not_counted_when_the_others_of_them_went
 
 
 def test_a_block_that_names_fewer_calls_by_now_is_no_new_one() -> None:
-    """Each block is counted and announced once, even after its list of calls was shortened."""
+    """A block is counted and announced once, even after its list of calls was shortened."""
     serang, record = PRESETS["serang-2019"], EMPTY
     counted, told = list[str](), list[Announcement]()
     for nth in range(35):
@@ -150,7 +150,7 @@ def test_a_block_that_names_fewer_calls_by_now_is_no_new_one() -> None:
 
 
 def test_what_was_forgiven_stays_forgiven_however_many_blocks_follow() -> None:
-    """A person's last lift is kept, however old: otherwise misuses before it would count again."""
+    """The last decision that forgave is kept, however old: otherwise misuses before it would count again."""
     lifted = Block(
         Level.TEMPORARY, NOW, NOW + DAY, Origin.AUTOMATIC, "r", "b", lifted=Lift(NOW + 1, "ratna", "a clinic")
     )
@@ -169,7 +169,7 @@ def test_what_was_forgiven_stays_forgiven_however_many_blocks_follow() -> None:
 
 
 def test_a_block_in_force_and_a_proposal_that_waits_are_never_dropped() -> None:
-    """A block in force and an open proposal stay, with every call that they rest on."""
+    """A block in force and a pending proposal stay, with every call that they rest on."""
     calls = tuple(call(nth) for nth in range(200))
     holding = Block(Level.PERMANENT, NOW, None, Origin.MANUAL, "threats", "ratna", calls)
     ended = [replace(holding, level=Level.TEMPORARY, until=NOW + nth) for nth in range(1, 300)]
@@ -184,7 +184,7 @@ def test_a_block_in_force_and_a_proposal_that_waits_are_never_dropped() -> None:
 
 
 def test_the_rest_is_bounded_too() -> None:
-    """Of reports and corrected marks the newest stay, with the number of the others."""
+    """The newest genuine reports and taken-back strikes are kept, and the others are counted."""
     reports = tuple(GenuineReport(call(nth), NOW + nth) for nth in range(500))
     withdrawn = frozenset(call(nth) for nth in range(500))
     after = prune(replace(EMPTY, reports=reports, withdrawn=withdrawn), NOW + DAY, RULES)
@@ -194,7 +194,7 @@ def test_the_rest_is_bounded_too() -> None:
 
 
 def test_a_strike_more_on_a_full_record_is_counted_as_one() -> None:
-    """Metrics and tallies count new strikes, not the length of the list."""
+    """A new strike on a full record is counted as one misuse, and a repeated one as none."""
     full = struck(bounds.STRIKES)
     one = entry(prank(1, NOW + DAY))
     plan = change_of_call(one, Stored(full, 1, None), RULES)
@@ -212,7 +212,7 @@ def test_a_strike_more_on_a_full_record_is_counted_as_one() -> None:
     st.integers(0, 10**9),
 )
 def test_bounding_twice_changes_nothing_more(some: list[tuple[int, bool]], now: int) -> None:
-    """Bounding is idempotent: retention writes nothing the second time."""
+    """Bounding a record twice changes nothing more, so retention writes nothing the second time."""
     strikes = tuple(strike(nth) for nth, _ in sorted(some))
     missed = tuple(MissedCall(call(nth), NOW + nth, 0) for nth, waits in sorted(some) if waits)
     once = prune(replace(EMPTY, strikes=strikes, missed=missed), NOW + now, RULES)
@@ -220,7 +220,7 @@ def test_bounding_twice_changes_nothing_more(some: list[tuple[int, bool]], now: 
 
 
 def test_a_record_with_many_blocks_that_are_short_is_left_as_it_is() -> None:
-    """A record within the bounds is not copied; an older block that names more calls is shortened."""
+    """A record within the bounds is not copied; an old block that names too many calls is shortened."""
     blocks = tuple(
         Block(Level.TEMPORARY, NOW + n, NOW + n + 1, Origin.AUTOMATIC, "r", "b", (call(n),), step=1)
         for n in range(bounds.BLOCKS)
@@ -233,7 +233,7 @@ def test_a_record_with_many_blocks_that_are_short_is_left_as_it_is() -> None:
 
 
 def test_a_strike_that_is_told_late_stands_where_it_belongs() -> None:
-    """Strikes are in the order in which the calls ended, in whatever order they are recorded."""
+    """Strikes stand in the order in which their calls ended, in whatever order they are recorded."""
     rules = PolicyRules(thresholds=(50,))
     told = [replace(strike(n), at=NOW + n // 2 * SECOND, begun=NOW + n // 2 * SECOND) for n in range(6)]
     for order in ((0, 1, 2, 3, 4, 5), (5, 4, 3, 2, 1, 0), (3, 0, 5, 2, 1, 4)):

@@ -1,4 +1,4 @@
-"""Who talks with whom, also through Local channels."""
+"""Who talks to whom, including through Local channels."""
 
 import itertools
 
@@ -12,7 +12,7 @@ PLACES = {CALLER: "a", ONE: "a", TWO: "b", PHONE: "b"}
 
 
 def bridges() -> Bridges:
-    """Return bridges in which one channel is a caller's."""
+    """Return empty bridges that know one channel as a caller's."""
     return Bridges(CALLER.__eq__)
 
 
@@ -25,7 +25,7 @@ def enter(where: Bridges, *uids: str) -> set[str]:
 def test_a_phone_behind_a_local_channel_is_somebody_in_whatever_order_it_is_told(
     order: tuple[str, ...],
 ) -> None:
-    """The caller is connected once all four channels are in their bridges, and not if any leaves."""
+    """The caller is connected once all four channels are in their bridges, until any of them leaves."""
     for gone in PLACES:
         where = bridges()
         assert not enter(where, *order[:3])
@@ -34,13 +34,13 @@ def test_a_phone_behind_a_local_channel_is_somebody_in_whatever_order_it_is_told
 
 
 def test_a_local_channel_alone_is_nobody() -> None:
-    """A menu may be behind a Local channel: its answer connects nobody."""
+    """A Local channel alone in the caller's bridge connects nobody: a menu may be behind it."""
     assert not enter(bridges(), CALLER, ONE)
 
 
 @pytest.mark.parametrize("first", [True, False])
 def test_a_queue_vouches_for_its_member(*, first: bool) -> None:
-    """A queue's member behind a Local channel is an operator, whichever event comes first."""
+    """A queue's member behind a Local channel counts as an operator, whichever event comes first."""
     where = bridges()
     if first:
         assert not where.vouch(ONE)
@@ -61,7 +61,7 @@ def test_other_channels_are_nobodys_halves() -> None:
 
 
 def test_what_is_never_told_to_end_does_not_grow() -> None:
-    """What is remembered of Local channels, whose ends are not reported, is bounded."""
+    """The memory of Local channels is bounded, even if the PBX never reports their ends."""
     where = bridges()
     for n in range(MAX_HALVES + 10):
         where.vouch(str(n))

@@ -1,4 +1,4 @@
-"""One spelling per caller."""
+"""Caller IDs: every spelling of a number leads to one caller."""
 
 import phonenumbers
 import pytest
@@ -29,7 +29,7 @@ LANDLINE = "+62254201234"
 )
 @pytest.mark.fault("policy_spellings")
 def test_every_spelling_is_one_caller(raw: str, expected: str) -> None:
-    """The spellings that trunks deliver lead to one E.164 number."""
+    """Every spelling that a trunk may deliver leads to the same E.164 number."""
     assert canonical(raw) == expected
 
 
@@ -43,13 +43,13 @@ def test_every_spelling_is_one_caller(raw: str, expected: str) -> None:
 )
 @pytest.mark.fault("ami_repeated")
 def test_hidden_malformed_service_and_invalid_numbers_are_nobody(raw: str) -> None:
-    """A number that is not certainly the caller's own can never be blocked."""
+    """A hidden, malformed, service or invalid number has no caller, so it can never be blocked."""
     assert canonical(raw) is None
 
 
 @given(st.text(max_size=40))
 def test_any_text_gives_a_number_or_none(raw: str) -> None:
-    """No caller ID raises an error; the result is canonical."""
+    """Any text leads to a canonical number or to none, and never raises."""
     caller = canonical(raw)
     assert caller is None or canonical(caller) == caller
 
@@ -58,7 +58,7 @@ def test_any_text_gives_a_number_or_none(raw: str) -> None:
     ("number", "shown"), [(MOBILE, "+62812*****890"), (LANDLINE, "+62254***234"), ("", ""), ("123", "***")]
 )
 def test_masked(number: str, shown: str) -> None:
-    """A masked number is incomplete and cannot be dialled."""
+    """A masked number lacks digits, so it cannot be dialled."""
     assert masked(number) == shown
 
 
@@ -80,14 +80,14 @@ def nearly_mobiles(draw: st.DrawFn) -> tuple[str, NumberPlan]:
 @given(nearly_mobiles())
 @settings(max_examples=500)
 def test_a_mobile_read_in_one_look_is_what_phonenumbers_reads(written: tuple[str, NumberPlan]) -> None:
-    """In every supported region, the fast path gives what phonenumbers gives, or nothing."""
+    """For every region that has a fast path, it gives what phonenumbers gives, or nothing."""
     raw, plan = written
     short = _mobile(raw, plan)
     assert short is None or short == _in_e164(raw, plan)
 
 
 def test_most_callers_are_read_in_one_look() -> None:
-    """The fast path parses Indonesian mobile numbers in every spelling, and no other numbers."""
+    """The fast path parses an Indonesian mobile number in three spellings, and no other kind of number."""
     assert {_mobile(raw, INDONESIA) for raw in ("081234567890", "+6281234567890", "6281234567890")} == {
         "+6281234567890"
     }

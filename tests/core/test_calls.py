@@ -1,4 +1,4 @@
-"""Each course of a call, as the table of its events, and its outcome."""
+"""Calls as tables of their events, each with the outcome that the events prove."""
 
 from dataclasses import replace
 
@@ -353,13 +353,13 @@ def test_outcome(table: str, expected: str) -> None:
 
 
 def test_a_menu_that_runs_the_queue_is_no_prank_when_the_queues_events_are_lost() -> None:
-    """If Queue() runs in the IVR context, leaving it is not leaving the menu, whatever events are lost."""
+    """If Queue() runs in the menu's context and its events are lost, leaving it is not leaving the menu."""
     table = MENU + "10:00:40 HangupRequest 100.1 at=siaga112-ivr,1,1\n10:00:40 Hangup 100.1"
     assert [spelled(finding) for finding in findings(table)] == ["abandoned, after_choice"]
 
 
 def test_hidden_by_presentation_is_withheld() -> None:
-    """A number that the dialplan withdraws is nobody's, even if it appeared before."""
+    """A number that the dialplan withdraws is nobody's, even if it was set before."""
     table = MENU.replace(
         "10:00:00  VarSet      100.1  SIAGA_REASON",
         "10:00:00  VarSet  100.1  SIAGA_CALLER=\n10:00:00  VarSet  100.1  SIAGA_REASON",
@@ -370,7 +370,7 @@ def test_hidden_by_presentation_is_withheld() -> None:
 
 
 def test_a_hidden_number_is_judged_only_by_who_may_and_as_it_arrived() -> None:
-    """A hidden number counts only if the dialplan passes it separately and as it arrived."""
+    """A hidden number is judged only if the site wants that and the dialplan passes it apart, unchanged."""
     may = replace(DIALPLAN, numbers=NumberPlan(judge_hidden=True))
     for dialplan, apart, judged in (
         (DIALPLAN, ["081211111111"], False),
@@ -393,7 +393,7 @@ def test_a_hidden_number_is_judged_only_by_who_may_and_as_it_arrived() -> None:
 
 
 def test_a_number_that_the_dialplan_did_not_confirm_gets_no_strike() -> None:
-    """A number that the dialplan did not screen may be hidden or forged, so there is no strike."""
+    """A number that the dialplan did not confirm gets no strike: it may be hidden or forged."""
     table = MENU.replace("SIAGA_CALLER=081211111111", "OTHER=1")
     (finding,) = findings(table + "10:00:06 HangupRequest 100.1\n10:00:06 Hangup 100.1")
     assert spelled(finding) == "ivr_prank, left_menu"
@@ -401,7 +401,7 @@ def test_a_number_that_the_dialplan_did_not_confirm_gets_no_strike() -> None:
 
 
 def test_a_call_whose_beginning_was_lost_is_unknown_and_not_forgotten() -> None:
-    """Without a valid Newchannel, a call is seen in part: it has an outcome and no strike."""
+    """A call without its Newchannel was seen in part: it gets one outcome, `unknown`, and no strike."""
     table = MENU.split("\n", 2)[2] + "10:00:06 HangupRequest 100.1\n10:00:06 Hangup 100.1\n"
     (finding,) = findings(table)
     assert spelled(finding) == "unknown, seen_in_part"
@@ -410,14 +410,14 @@ def test_a_call_whose_beginning_was_lost_is_unknown_and_not_forgotten() -> None:
 
 
 def test_the_number_is_frozen_at_arrival() -> None:
-    """A number that appears later on the channel changes nothing."""
+    """If a number set later differs from the number at arrival, the call has no caller."""
     table = MENU + "10:00:02 VarSet 100.1 SIAGA_CALLER=081299999999\n"
     (finding,) = findings(table + "10:00:06 HangupRequest 100.1\n10:00:06 Hangup 100.1")
     assert finding.call.caller is None
 
 
 def test_mark_and_stage_times() -> None:
-    """The operator's mark is stored, and each stage is measured in milliseconds by event times."""
+    """A finding has the operator's mark, and the time in each stage in milliseconds of event time."""
     table = TALKS + "10:00:40 SiagaMark 100.1 mark=prank\n10:01:00.250 HangupRequest 100.1\n"
     (finding,) = findings(table + "10:01:00.250 BridgeLeave 100.1 bridge=b1\n10:01:00.300 Hangup 100.1")
     assert finding.mark is Mark.PRANK
@@ -428,7 +428,7 @@ def test_mark_and_stage_times() -> None:
 
 
 def test_a_leg_that_the_pbx_makes_is_no_call() -> None:
-    """A channel without an extension does not arrive: the PBX created it."""
+    """A channel without an extension is no call: the PBX created it."""
     table = "10:00:00 Newchannel 200.1 at=siaga112-incoming,,1\n10:00:09 Hangup 200.1"
     assert findings(table) == []
 
@@ -442,13 +442,13 @@ def test_calls_to_other_numbers_are_not_ours() -> None:
 
 
 def test_a_call_that_arrives_while_we_ask_what_is_going_on_is_seen_whole() -> None:
-    """A call first listed as present and then reported from its begin is one complete call."""
+    """A call first listed as present and then reported from its start is one complete call."""
     table = "09:59:59 Resumed - 100.1=1\n" + MENU + "10:00:09 HangupRequest 100.1\n10:00:09 Hangup 100.1"
     assert [spelled(finding) for finding in findings(table)] == ["ivr_prank, left_menu"]
 
 
 def test_a_channel_of_another_name_is_another_call() -> None:
-    """After a restart of the PBX, a reused uniqueid belongs to the new channel."""
+    """If a channel of another name has a call's uniqueid after a gap, the call is gone and `unknown`."""
     table = (
         MENU.replace("num=", "chan=PJSIP/trunk-7 num=")
         + "10:00:07 Interrupted lost\n10:00:09 Resumed - 100.1=1\n"
@@ -470,7 +470,7 @@ def test_a_second_hangup_settles_nothing() -> None:
 
 @pytest.mark.fault("ami_reused")
 def test_uniqueid_used_again() -> None:
-    """A reused uniqueid ends the earlier call as unknown."""
+    """A reused uniqueid ends the earlier call as `unknown`."""
     both = findings(
         MENU + ARRIVES.replace("10:00:0", "11:00:0") + "11:00:01 HangupRequest 100.1\n11:00:01 Hangup 100.1"
     )
@@ -478,7 +478,7 @@ def test_uniqueid_used_again() -> None:
 
 
 def test_after_an_interruption() -> None:
-    """A call gone after an interruption is unknown; a new one is adopted, and never gives a strike."""
+    """A call that is gone after a gap is `unknown`, a new one is seen in part, and neither costs a strike."""
     table = MENU + "10:00:07 Interrupted lost\n10:00:09 Resumed - 100.5=1\n"
     table += "10:00:20 Newexten 100.5 app=WaitExten at=siaga112-ivr,s,6\n"
     table += "10:00:30 HangupRequest 100.5\n10:00:30 Hangup 100.5"
@@ -489,7 +489,7 @@ def test_after_an_interruption() -> None:
 
 
 def test_tracker_is_empty_when_all_is_over() -> None:
-    """When every leg has ended the tracker holds nothing."""
+    """When every leg has ended, the tracker keeps nothing."""
     tracker = Tracker(in_force(DIALPLAN))
     for event in events(TALKS + "10:01:00 Hangup 100.2\n10:01:00 Hangup 100.1"):
         tracker.feed(event)
@@ -497,7 +497,7 @@ def test_tracker_is_empty_when_all_is_over() -> None:
 
 
 def test_a_flood_of_facts_makes_a_call_unknown_and_stays_bounded() -> None:
-    """A channel with endless facts is cut off, becomes unknown and gives no strike."""
+    """A call with endless facts keeps a bounded number of them and becomes `unknown`."""
     flood = "\n".join("10:00:02 VarSet 100.1 SIAGA_VERDICT=ALLOW" for _ in range(5_000))
     (finding,) = findings(MENU + flood + "\n10:00:06 HangupRequest 100.1\n10:00:06 Hangup 100.1")
     assert spelled(finding) == "unknown, events_lost"
@@ -505,7 +505,7 @@ def test_a_flood_of_facts_makes_a_call_unknown_and_stays_bounded() -> None:
 
 
 def test_contexts_are_the_admins_own() -> None:
-    """Nothing depends on the names of our sample dialplan."""
+    """The outcome does not depend on the context names of our sample dialplan."""
     theirs = Dialplan(frozenset({"from-pstn"}), frozenset({"ivr-1"}))
     table = MENU.replace("num=", "at=from-pstn,112,1 num=").replace("siaga112-ivr", "ivr-1")
     (finding,) = settle(events(table + "10:00:09 HangupRequest 100.1\n10:00:09 Hangup 100.1"), theirs)
@@ -513,7 +513,7 @@ def test_contexts_are_the_admins_own() -> None:
 
 
 def test_a_menu_that_speaks_by_execif_and_ends_in_a_context_that_only_hangs_up() -> None:
-    """A call led from the menu's `i` straight to a context that only hangs up ended by its wrong choice."""
+    """A call that goes from the menu's `i` to a context that only hangs up was ended by a wrong choice."""
     freepbx = Dialplan(
         frozenset({"siaga112-incoming"}),
         frozenset({"siaga112-ivr"}),
@@ -532,7 +532,7 @@ def test_a_menu_that_speaks_by_execif_and_ends_in_a_context_that_only_hangs_up()
 
 
 def test_the_queues_tell_of_a_caller_whose_joining_was_lost() -> None:
-    """After a gap, the queue's own list shows who waits; such a call is in the queue and stays unknown."""
+    """After a gap, a caller in the PBX's list of the queue counts as waiting; the call stays `unknown`."""
     table = MENU + "10:00:07 Interrupted lost\n10:00:09 Resumed - 100.1=1\n10:00:09 Queues - 100.1=siaga112\n"
     tracker = Tracker(in_force(DIALPLAN))
     for event in events(table):
@@ -543,7 +543,7 @@ def test_the_queues_tell_of_a_caller_whose_joining_was_lost() -> None:
 
 
 def test_the_queues_tell_nothing_new_of_a_call_that_was_seen_whole() -> None:
-    """A slightly older list does not override the events."""
+    """The PBX's list of the queue, which may be a little older, does not override a call's events."""
     (finding,) = findings(
         MENU + "10:00:05 Queues - 100.1=siaga112\n10:00:06 HangupRequest 100.1\n10:00:06 Hangup 100.1"
     )
