@@ -38,14 +38,14 @@ HEADER = capture.Header(
 
 
 def test_a_header_is_read_as_written() -> None:
-    """A capture has everything that its replay needs."""
+    """A capture's header is read as written, with everything that a replay needs."""
     (first,) = capture.messages(capture.write_header(HEADER))
     assert capture.read_header(first) == HEADER
 
 
 @given(st.integers(0, 2**41), st.sampled_from(["", "112"]), st.sampled_from(["", "Queue"]))
 def test_interruptions_are_read_as_written(at: int, exten: str, application: str) -> None:
-    """A capture records where events were lost, and the calls present after the reconnection."""
+    """A gap, and the channels present after it, are read as written."""
     seen = CoreShowChannel(
         "1.0", "1.0", "PJSIP/t-1", DialplanPosition("from-pstn", exten, "1"), application, "0812 3"
     )
@@ -57,7 +57,7 @@ def test_interruptions_are_read_as_written(at: int, exten: str, application: str
 
 @given(st.integers(0, 2**41), st.sampled_from([None, *OperatorState]))
 def test_queues_are_read_as_written(at: int, state: OperatorState | None) -> None:
-    """A capture records the queues: who waited, and the operators' states."""
+    """The state of the queues, with waiting callers and operators, is read as written."""
     member = QueueMember("siaga112", "Local/answer all@operators/n", state)
     named = QueueMember(
         "siaga112", "PJSIP/101", OperatorState.PAUSED, "Budi: Santoso", "back at 13: lunch", at + 1
@@ -76,7 +76,7 @@ SPELLINGS = st.sampled_from(["0812{}", "+62812{}", "62812{}", "0062812{}"])
 def test_a_pseudonym_is_another_valid_caller_in_the_same_spelling(
     form: str, subscriber: int, key: bytes
 ) -> None:
-    """A pseudonym is another valid number, the same one for every spelling."""
+    """A pseudonym is a valid number of the same length, and the same number for every spelling."""
     hide = Pseudonyms(key).hide
 
     def hidden(text: str) -> str:
@@ -90,7 +90,7 @@ def test_a_pseudonym_is_another_valid_caller_in_the_same_spelling(
 
 
 def test_pseudonyms_reach_the_channels_that_were_there_before() -> None:
-    """Channels listed at the begin of a capture are hidden too, except their names."""
+    """Numbers of channels listed at the start of a capture are hidden too; the channels' names stay."""
     place = DialplanPosition("siaga112-queue", "s", "1")
     seen = CoreShowChannel(
         "1795463311.0", "1795463311.0", "PJSIP/trunk-00000000", place, "Queue", "081210000000"
@@ -101,7 +101,7 @@ def test_pseudonyms_reach_the_channels_that_were_there_before() -> None:
 
 
 def test_pseudonyms_do_not_tell_which_keys_were_pressed() -> None:
-    """Keys pressed may be a number, and recording names may contain one: both are hidden."""
+    """Pressed keys and numbers in the names of recordings are hidden: both may be a caller's number."""
     pressed = message("DTMFEnd", "Digit: 7", "DurationMs: 120", "Direction: Received")
     assert b"Digit: x\r\n" in Pseudonyms(b"k").hide(pressed)
     file = message("VarSet", "Variable: MIXMONITOR_FILENAME", "Value: /spool/in-081200000001.wav")
@@ -109,7 +109,7 @@ def test_pseudonyms_do_not_tell_which_keys_were_pressed() -> None:
 
 
 def test_pseudonyms_hide_numbers_and_names_and_leave_ids() -> None:
-    """Numbers and names are replaced; uniqueids, times, contexts and hidden callers stay."""
+    """Numbers and names are replaced; uniqueids, times and `anonymous` stay."""
     real = message("Newchannel").replace(b"CallerIDName: <unknown>", b"CallerIDName: Budi")
     hidden = Pseudonyms(b"k").hide(real)
     assert b"081200000001" not in hidden
@@ -120,7 +120,7 @@ def test_pseudonyms_hide_numbers_and_names_and_leave_ids() -> None:
 
 
 def test_a_member_of_an_older_capture_has_no_name() -> None:
-    """Missing fields of a member are unknown; additional fields are ignored."""
+    """A queue member's missing fields are read as unknown, and its unknown fields are ignored."""
     old = b"Siaga112: Queues\r\nTimestamp: 1.000\r\nQueue-Seen: q\r\nMember-Seen: q paused Local/1"
     member = QueueMember("q", "Local/1", OperatorState.PAUSED)
     assert capture.read(old) == QueueStatus(1_000, ("q",), (member,), ())
@@ -128,7 +128,7 @@ def test_a_member_of_an_older_capture_has_no_name() -> None:
 
 
 def test_pseudonyms_hide_operators() -> None:
-    """Operators' names and pause reasons are hidden; the interface distinguishes them."""
+    """Operators' names and pause reasons are hidden; their interfaces stay, to tell them apart."""
     budi = QueueMember(
         "q", "PJSIP/101", OperatorState.PAUSED, "Budi Santoso", "sick, Dr. Rahma", 1_795_463_311_000
     )
@@ -163,7 +163,7 @@ HEADERS: Final = (
 
 @pytest.mark.parametrize("spelled", HOSTILE)
 def test_a_number_is_hidden_in_every_header_and_spelling(spelled: str) -> None:
-    """In any header and any spelling, no digits of a caller's number remain."""
+    """No header, in any spelling, keeps the digits of a caller's number."""
     for header in HEADERS:
         for value in (
             spelled,
@@ -183,7 +183,7 @@ def test_a_number_is_hidden_in_every_header_and_spelling(spelled: str) -> None:
 
 
 def test_a_name_is_hidden_wherever_it_stands() -> None:
-    """A name in a header is hidden in values and arguments too, in this message and later ones."""
+    """A caller's name is also hidden in values and arguments, in the same message and in later ones."""
     hide = Pseudonyms(b"k").hide
     first = hide(b"Event: Newexten\r\nCallerIDName: Ibu Siti\r\nAppData: CALLERID(name)=Ibu Siti,112")
     later = hide(b"Event: VarSet\r\nVariable: GREETING\r\nValue: for Ibu Siti")
@@ -195,7 +195,7 @@ def test_a_name_is_hidden_wherever_it_stands() -> None:
 
 @pytest.mark.parametrize("file", sorted(GOLDEN.glob("22/*.ami")), ids=lambda path: path.stem)
 def test_a_hidden_capture_means_the_same(file: Path) -> None:
-    """Every recorded call has the same outcome with pseudonyms."""
+    """Every call recorded on Asterisk 22 has the same outcome with pseudonyms."""
     head, *rest = capture.messages(file.read_bytes())
     hide = Pseudonyms(b"k").hide
     ends = [
@@ -222,6 +222,6 @@ def _ended(head: bytes, messages: list[bytes]) -> list[Entry]:
     ],
 )
 def test_a_message_that_is_not_ours_as_it_says_is_a_value_error(lines: str) -> None:
-    """A capture edited by hand is rejected with a clear message."""
+    """A message that our recorder could not have written is rejected, and the error says so."""
     with pytest.raises(ValueError, match="recorder"):
         capture.read(f"Siaga112: {lines}".encode())

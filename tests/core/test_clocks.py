@@ -1,4 +1,4 @@
-"""Two clocks may be wrong: nobody gets a strike or a longer block because of it."""
+"""If the PBX's clock or ours is wrong, nobody gets a strike or a longer block because of it."""
 
 from dataclasses import replace
 from datetime import date, time
@@ -47,7 +47,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 
 def off(call_at: Millis, number: int = 1) -> Entry:
-    """Return a misuse that was in progress while the PBX's clock was wrong."""
+    """Return the entry of a misuse during which the PBX's clock was wrong."""
     call = prank(number, call_at)
     seen = (call.facts[0], Fact(call_at, FactKind.CLOCK_OFF, "3600000"), *call.facts[1:])
     return entry_of(replace(call, facts=seen), in_force(policy=RULES).now, Mode.ENFORCE, str)
@@ -55,7 +55,7 @@ def off(call_at: Millis, number: int = 1) -> Entry:
 
 @given(st.lists(st.tuples(OFF, st.integers(0, 600 * SECOND)), max_size=12), st.booleans())
 def test_what_is_off_is_timed_by_our_own_clock(steps: list[tuple[Millis, Millis]], begun: bool) -> None:  # noqa: FBT001 - hypothesis gives it
-    """However the clocks are set, no event's time is further from its arrival than the tolerance."""
+    """However the clocks are set, no event's time differs from its arrival by more than the tolerance."""
     watch, now = ClockWatch(), NOW
     told = [Newstate(NOW - 2 * TOLERANCE, "1.1")] if begun else []
     watch.timed(told, now)
@@ -70,7 +70,7 @@ def test_what_is_off_is_timed_by_our_own_clock(steps: list[tuple[Millis, Millis]
 
 
 def test_the_times_within_a_call_stay_what_the_pbx_measured() -> None:
-    """Spans within a call are the PBX's, even if its clock is ten years ahead and events arrive late."""
+    """Spans between events are the PBX's, even if its clock is ten years ahead and events arrive late."""
     watch, ahead = ClockWatch(), 10 * 365 * DAY
     first, *more = watch.timed([Newstate(NOW + ahead + n * 1_500, "1.1") for n in range(4)], NOW)
     assert first == ClockOffset(NOW, ahead)
@@ -92,7 +92,7 @@ CALL = """
 @pytest.mark.parametrize("when", range(6))
 @pytest.mark.parametrize("lasts", [1, 6])
 def test_a_call_that_was_up_while_the_clock_was_off_costs_no_strike(when: int, lasts: int) -> None:
-    """A wrong clock at any point of a call prevents its strike, but not those of earlier or later calls."""
+    """A wrong clock at any point of a call prevents that call's strike, but not an earlier or later one."""
     told = [*events(CALL)]
     tracker = Tracker(in_force(DIALPLAN))
     before = [call for event in told for call in tracker.feed(event)]
@@ -114,7 +114,7 @@ def test_a_call_that_was_up_while_the_clock_was_off_costs_no_strike(when: int, l
 def test_no_block_begins_or_ends_later_than_by_our_own_clock(
     calls: list[tuple[Millis, Millis, bool]], looked: Millis
 ) -> None:
-    """Whatever both clocks show: since ≤ now, and the end ≤ now + its span."""
+    """Whatever both clocks show, a block begins by now and lasts no longer than its span from now."""
     record = CallerRecord(CALLER)
     for number, (pbx, ours, right) in enumerate(calls):
         at, now = NOW + number * 20 * SECOND + pbx, NOW + number * 20 * SECOND + ours
@@ -136,7 +136,7 @@ def test_no_block_begins_or_ends_later_than_by_our_own_clock(
 def test_a_verdict_blocks_only_between_a_beginning_and_an_end(
     blocks: list[tuple[Millis, Millis]], written: Millis, now: Millis, ahead: Millis
 ) -> None:
-    """A clock that shows a time before a block, or ever showed one after it, lets the caller through."""
+    """A verdict is BLOCK only if our clock shows the block's start or later, and never showed its end."""
     held = tuple(Block(Level.TEMPORARY, since, since + span, Origin.MANUAL, "", "") for since, span in blocks)
     standing = verdicts.standing(CallerRecord(CALLER, blocks=held), written, RULES)
     answer = verdicts.verdict(standing, Mode.ENFORCE, now, RULES, latest=now + ahead)
@@ -148,7 +148,7 @@ def test_a_verdict_blocks_only_between_a_beginning_and_an_end(
 
 
 def test_a_time_that_is_not_yet_throws_nothing_away() -> None:
-    """A row from 2036 does not delete call-backs or places on the allow list."""
+    """A call from ten years ahead deletes neither call-backs nor the entry on the allow list."""
     missed = MissedCall(call_id(3), NOW, 9_000)
     record = CallerRecord(CALLER, missed=(missed,), strikes=(), allow=AllowEntry(NOW, "x", "y"))
     told = books.change_of_call(entry(prank(4, NOW + CENTURY // 10)), Stored(record, 1, None), RULES, now=NOW)
@@ -157,7 +157,7 @@ def test_a_time_that_is_not_yet_throws_nothing_away() -> None:
 
 
 def test_what_waited_for_hours_still_counts() -> None:
-    """Six misuses recorded five hours late, as after an outage of Redis, block from the time of the last."""
+    """Six misuses recorded five hours late lead to a block from the end of the last one."""
     record, late = CallerRecord(CALLER), NOW + 5 * 3_600 * SECOND
     for n in range(6):
         told = books.change_of_call(
@@ -178,18 +178,18 @@ def test_what_waited_for_hours_still_counts() -> None:
     ],
 )
 def test_the_pbxs_clock_is_in_an_id(uid: str, at: Millis | None) -> None:
-    """The uniqueid has the second of the channel's creation, if it has a time at all."""
+    """A uniqueid gives the second in which the channel was created, if it contains a time at all."""
     assert made(uid) == at
 
 
-# ── the days on which a clock on the wall is turned ──────────────────────────────────────────────
+# ── days with a change of the clocks ─────────────────────────────────────────────────────────────
 
 TWO_WINTER = 1_793_494_800_000
-"""2026-10-25 02:00 in Berlin, for the second time; an hour earlier it was 02:00 summer time."""
+"""2026-10-25 02:00 in Berlin, for the second time: an hour earlier it was 02:00 in summer time."""
 
 
 def test_a_shift_is_the_walls_also_in_the_hour_that_comes_twice() -> None:
-    """Both hours from two to three belong to the night; the shift at three begins once."""
+    """If the hour from two to three comes twice, both belong to the night shift, and the next begins once."""
     shifts = (Shift("night", time(22)), Shift("early", time(3)))
     hour = 3_600 * SECOND
     found = [shift_at(TWO_WINTER + n * hour, shifts, BERLIN) for n in (-2, -1, 0, 1, 2)]
@@ -197,7 +197,7 @@ def test_a_shift_is_the_walls_also_in_the_hour_that_comes_twice() -> None:
 
 
 def test_a_day_of_the_walls_has_25_hours_and_a_block_of_a_day_24() -> None:
-    """Blocks are spans, which no change of the clocks extends; the days of a report are calendar days."""
+    """On a day with 25 hours, a report's day has 25 hours, and a block of one day has 24."""
     day = of_days(date(2026, 10, 25), date(2026, 10, 25), BERLIN)
     assert day.end - day.first == 25 * 3_600 * SECOND
     record = CallerRecord(CALLER)
@@ -212,14 +212,14 @@ def test_a_day_of_the_walls_has_25_hours_and_a_block_of_a_day_24() -> None:
     [("2016-12-31 23:59:59", -1), ("2016-12-31 23:59:60", 0), ("2017-01-01 00:00:00", 0)],
 )
 def test_a_leap_second_is_read(text: str, seconds_after: int) -> None:
-    """23:59:60 in a file is the next second of the epoch."""
+    """A leap second, 23:59:60, is read as the first second of the next day."""
     midnight = 1_483_228_800_000
     assert Clock(ZoneInfo("UTC")).read(text) == midnight + seconds_after * SECOND
 
 
 @pytest.mark.parametrize("back", [1, 2, 30, 599])
 def test_a_second_that_comes_twice_makes_nothing_negative(back: int) -> None:
-    """With a leap second or a tolerated step, no span is negative and no call is lost."""
+    """If the clock steps back within the tolerance, no span is negative and the call keeps its outcome."""
     told = [*events(CALL)]
     tracker = Tracker(in_force(DIALPLAN))
     turned = [replace(event, at=event.at - back * SECOND) for event in told[3:]]
@@ -231,6 +231,6 @@ def test_a_second_that_comes_twice_makes_nothing_negative(back: int) -> None:
 
 
 def test_what_is_done_now_and_then_is_not_put_off_by_a_clock_that_is_set_back() -> None:
-    """Periodic work runs every ten seconds, and at once if the clock was set back."""
+    """A periodic task is due after its interval, and at once if the clock was set back."""
     again = {after: due(NOW, NOW + after * SECOND, 10 * SECOND) for after in (0, 9, 10, 11, -1, -DAY)}
     assert again == {0: False, 9: False, 10: True, 11: True, -1: True, -DAY: True}

@@ -1,4 +1,4 @@
-"""Stored data is read as written, or raises ValueError, never anything else."""
+"""Reading stored data gives what was written, or raises ValueError, never anything else."""
 
 from collections.abc import Callable, Sequence
 
@@ -17,7 +17,7 @@ from siaga112.core.standing import Standing
 )
 @pytest.mark.parametrize("text", [b"", b"null", b"[", b"[" * 100_000, b"\xff", b"1" * 5_000, b'{"at":[]}'])
 def test_what_is_no_record_is_a_value_error(load: Callable[[bytes], object], text: bytes) -> None:
-    """Junk in the store raises the one error that its readers expect."""
+    """Junk in the store raises ValueError, the one error that readers expect."""
     with pytest.raises(ValueError):  # noqa: PT011 - any message
         load(text)
 
@@ -31,7 +31,7 @@ TEXTS = st.one_of(
 
 @given(st.lists(TEXTS))
 def test_many_standings_are_what_each_of_them_is(texts: Sequence[bytes]) -> None:
-    """Parsed as one text, they are what they are one by one, or a ValueError if one of them is malformed."""
+    """Parsing standings together equals parsing each, and raises ValueError if one of them is malformed."""
     try:
         singly = [codec.load_standing(text) for text in texts]
     except ValueError:
@@ -52,7 +52,7 @@ def test_many_standings_are_what_each_of_them_is(texts: Sequence[bytes]) -> None
     ],
 )
 def test_two_malformed_standings_are_no_well_formed_one(texts: Sequence[bytes]) -> None:
-    """What only makes sense together is malformed."""
+    """Standings that are valid only when joined raise ValueError."""
     with pytest.raises(ValueError):  # noqa: PT011 - any message
         codec.load_standings(texts)
 
@@ -66,5 +66,5 @@ CALLERS = st.sampled_from(
 @example([b"", b"+6281234567890"])
 @given(st.lists(CALLERS))
 def test_many_callers_are_what_each_of_them_is(texts: Sequence[bytes]) -> None:
-    """Parsed together, the others are unaffected by one that is malformed."""
+    """Parsing callers together equals parsing them one by one: a malformed one does not affect the others."""
     assert list(all_kept(texts)) == [kept(text) for text in texts]

@@ -1,4 +1,4 @@
-"""The doctor's judgement: calls traced through many dialplans, and what could not be examined."""
+"""The doctor's checks: tracing calls through dialplans, and parts that cannot be examined."""
 
 import re
 from dataclasses import replace
@@ -32,7 +32,7 @@ OPEN = Route(guarded=False)
 
 
 def test_our_own_dialplan_is_read_as_asterisk_loads_it() -> None:
-    """Contexts, extensions, labels and data are parsed; comments are dropped, parentheses in data kept."""
+    """The parser reads our own dialplan's contexts, extensions, labels and data as Asterisk does."""
     contexts = parse(catalogue.text("asterisk/extensions_siaga112.conf"))
     screen = contexts["siaga112-screen"].extensions
     assert list(screen) == ["s", "T"]
@@ -78,7 +78,7 @@ def test_a_call_is_followed_to_the_guard(dialplan: str, expected: Route) -> None
 
 
 def test_a_condition_may_lead_around_the_guard_and_is_still_followed() -> None:
-    """A branch that ends does not end the search of the other."""
+    """If one branch of a condition ends the call, the search follows the other one."""
     contexts = parse(
         "[trunk]\nexten => 112,1,GotoIf($[1]?night,s,1)\n same => n,Gosub(siaga112-screen,s,1)\n"
         "[night]\nexten => s,1,Hangup()"
@@ -108,19 +108,19 @@ LOADED = f"ExecIf(${{DIALPLAN_EXISTS(siaga112-screen,s,1)}}?{ASK})"
     ],
 )
 def test_a_way_around_the_guard_is_found(dialplan: str, served: str) -> None:
-    """Every path to service must be screened; the condition that our file exists does not count."""
+    """A path to service that is not screened is found; a check whether our file is loaded makes none."""
     assert around(parse(f"[trunk]\n{dialplan}"), "trunk", "112") == served
 
 
 def test_the_telephones_that_an_extension_dials_are_named() -> None:
-    """Dialled phones are named as written, with the extension filled in; what a call computes is left out."""
+    """The phones that an extension dials are named, with the extension filled in, but not computed ones."""
     contexts = parse("[phones]\nexten => _XXX,1,Dial(PJSIP/${EXTEN}&SIP/${EXTEN}&PJSIP/${OTHER},20)")
     assert dials(contexts, "phones", "101") == ["PJSIP/101", "SIP/101"]
     assert dials(contexts, "phones", "9999") == []
 
 
 def test_a_context_takes_a_number_by_name_or_by_pattern() -> None:
-    """A context matches a number by name or pattern; without numbers, any extension counts."""
+    """A context takes a number by name or pattern; if no numbers are given, any extension is enough."""
     contexts = parse("[a]\nexten => _1XX,1,NoOp()\n[b]\nexten => h,1,NoOp()")
     assert takes(contexts, "a", ["112"])
     assert not takes(contexts, "a", ["912"])
@@ -129,7 +129,7 @@ def test_a_context_takes_a_number_by_name_or_by_pattern() -> None:
 
 
 def test_included_contexts_are_part_of_the_one_that_includes_them() -> None:
-    """Includes count as part of a context, as in FreePBX's trunk contexts, which only include others."""
+    """An included context is part of the one that includes it, as in FreePBX's trunk contexts."""
     contexts = dict(parse(f"[ours]\nexten => 112,1,{ASK}\n[office]\nexten => 113,1,Dial(PJSIP/1)"))
     contexts["trunk"] = Context({}, ("office", "ours", "trunk", "nowhere"))
     assert entries(contexts, "trunk") == ["113", "112"]
@@ -139,7 +139,7 @@ def test_included_contexts_are_part_of_the_one_that_includes_them() -> None:
 
 
 def test_what_an_include_includes_is_searched_before_the_next_include() -> None:
-    """Nested includes are searched before the next include, so FreePBX's catch-all comes last."""
+    """An include's own includes are searched before the next include, so FreePBX's catch-all comes last."""
     routes = "[routes]\nexten => 112,1,Answer()\nexten => _1X.,1,Dial(X)\nexten => _11X,1,Queue(a)"
     plan = f"[all]\nexten => _.,1,Hangup()\n{routes}"
     contexts = dict(parse(plan))
@@ -237,7 +237,7 @@ def told(files: PbxFiles, dialplan: str = "") -> PbxSeen:
     ],
 )
 def test_the_ami_listens_where_we_ask_and_nowhere_else(bound: str, host: str, remedy: str) -> None:
-    """AMI on all addresses, or without bindaddr, is a fault; the remedy is the address that siaga112 uses."""
+    """AMI on all addresses, or without bindaddr, is a warning; the remedy names the address we connect to."""
     pbx = told(replace(FILES, bind_address=bound))
     seen = replace(NOTHING, pbx=pbx, wanted=replace(WANTED, ami_host=host))
     (line,) = [line for line in diagnose(seen) if line.check == "AMI address"]
@@ -262,7 +262,7 @@ def test_the_ami_listens_where_we_ask_and_nowhere_else(bound: str, host: str, re
 def test_calls_that_are_asked_about_and_not_followed_are_said(
     asked: int, seen: int, unfollowed: dict[str, int], told: list[str]
 ) -> None:
-    """Contexts with screened but untracked calls are named, with the line to add; so are missing events."""
+    """A context with screened but untracked calls is named, with the line to add; so are missing events."""
     found = FollowedSeen(started=0, asked=asked, seen=seen, unfollowed=unfollowed)
     lines = [line for line in diagnose(replace(NOTHING, followed=found)) if line.check == "calls followed"]
     spelled = [f"{line.health}" if line.health is Health.OK else line.found for line in lines]
@@ -273,7 +273,7 @@ def test_calls_that_are_asked_about_and_not_followed_are_said(
 
 OPERATOR = "siaga112-operator"
 HANDED = "[menu]\nexten => 1,1,Set(QGOSUB=${VQ_GOSUB})\n same => n,Queue(one,t,,,30,,${QGOSUB})\n"
-"""A queue that takes its Gosub from the call, as FreePBX's do."""
+"""A queue that takes its Gosub from a variable of the call, as FreePBX's queues do."""
 
 
 @pytest.mark.parametrize(
@@ -332,13 +332,13 @@ def test_on_freepbx_no_remedy_names_a_file_that_it_writes_itself() -> None:
     ],
 )
 def test_the_room_lasts_so_many_days(size: int, week: int, age: int, free: int, days: int | None) -> None:
-    """At last week's rate, less than a month of space is reported, unless retention frees enough before."""
+    """Space for less than a month at last week's rate is reported, unless retention frees some before."""
     growth = Growth(calls=70, week=week, age=age * DAY, size=size, standings=0, new_standings=0)
     assert lasts(growth, free, 400 * DAY) == days
 
 
 def test_every_check_has_a_line_even_if_nothing_can_be_seen() -> None:
-    """A check of a missing part has the line "not checked": never no line, never ok."""
+    """If a part cannot be seen, each of its checks still has a line, and none of them is ok."""
     lines = list(diagnose(NOTHING))
     assert {line.check for line in lines} == NAMES
     assert {line.check for line in lines if line.health is Health.OK} == {"secrets", "queue_log"}
@@ -346,7 +346,7 @@ def test_every_check_has_a_line_even_if_nothing_can_be_seen() -> None:
 
 
 def test_a_user_who_is_not_in_the_files_is_not_judged_by_them() -> None:
-    """Without the user in the files, its rights are unchecked, with the command that shows them."""
+    """If the AMI user is not in the files, its rights are unchecked, and the remedy is to look them up."""
     lines = {line.check: line for line in diagnose(replace(NOTHING, pbx=told(FILES)))}
     for check in ("AMI read classes", "AMI write timeout", "AMI event filter"):
         assert lines[check].health is Health.UNCHECKED
@@ -355,7 +355,7 @@ def test_a_user_who_is_not_in_the_files_is_not_judged_by_them() -> None:
 
 
 def test_a_redis_that_does_not_tell_rights_is_said_not_to() -> None:
-    """Redis before 7 does not show the user's rights: unchecked."""
+    """If Redis does not show the user's rights, as before version 7, they are unchecked."""
     redis = RedisSeen(servers=(), ahead=0, lacking=None, excessive=None, mode=None)
     (line,) = [line for line in diagnose(replace(NOTHING, redis=redis)) if line.check == "Redis rights"]
     assert line.health is Health.UNCHECKED
@@ -365,7 +365,7 @@ def test_a_redis_that_does_not_tell_rights_is_said_not_to() -> None:
     ("ahead", "health"), [(0, "ok"), (-999, "ok"), (1_000, "warn"), (-29_999, "warn"), (30_000, "fail")]
 )
 def test_clocks_may_differ_by_less_than_a_second(ahead: int, health: str) -> None:
-    """From one second a difference is reported, from half a minute it fails."""
+    """A difference between the clocks is a warning from one second, and a failure from half a minute."""
     pbx = PbxSeen("22", ahead, booted=True, queues=None, inside=None)
     (line,) = [line for line in diagnose(replace(NOTHING, pbx=pbx)) if line.check == "PBX clock"]
     assert line.health == health

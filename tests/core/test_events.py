@@ -1,4 +1,4 @@
-"""AMI messages → typed events: real ones are parsed, damaged and forged ones counted and ignored."""
+"""AMI messages as typed events: real ones are parsed, damaged and forged ones are malformed."""
 
 import pytest
 from hypothesis import given
@@ -33,7 +33,7 @@ def message(name: str, *more: str, channel: str = CHANNEL) -> bytes:
 
 
 def test_real_events_are_read() -> None:
-    """Each kind gives its typed event, with its own timestamp to the millisecond."""
+    """A real message gives its typed event, with the PBX's time to the millisecond."""
     place = DialplanPosition("siaga112-incoming", "112", "1")
     uid = "1795463311.0"
     assert parse(message("Newchannel"), 0) == Newchannel(
@@ -51,7 +51,7 @@ def test_real_events_are_read() -> None:
 
 
 def test_without_a_timestamp_the_time_of_arrival_stands_in() -> None:
-    """A PBX without timestampevents is tracked by the time of arrival."""
+    """A message from a PBX without `timestampevents` gets the time of its arrival."""
     event = parse(message("HangupRequest").replace(b"Timestamp: 1795463311.123456\r\n", b""), 77)
     assert isinstance(event, HangupRequest)
     assert event.at == 77
@@ -73,7 +73,7 @@ def test_what_asterisk_does_not_write_is_malformed(channel: str) -> None:
 
 
 def test_order_of_the_head() -> None:
-    """A head must be Event, Privilege, Timestamp; any other is malformed."""
+    """A message whose first headers are not in the order Event, Privilege, Timestamp is malformed."""
     swapped = message("Hangup", "Cause: 16").replace(
         b"Event: Hangup\r\nPrivilege: call,all", b"Privilege: call,all\r\nEvent: Hangup"
     )
@@ -85,7 +85,7 @@ def test_order_of_the_head() -> None:
 @pytest.mark.parametrize("count", [127, 128, 129])
 @pytest.mark.fault("ami_headers")
 def test_number_of_headers(count: int) -> None:
-    """Asterisk's limit is 128 headers; a message with more is malformed."""
+    """A message with more than 128 headers, Asterisk's limit, is malformed."""
     base = message("Hangup", "Cause: 16")
     more = "".join(f"\r\nX-{n}: 1" for n in range(count - base.count(b"\r\n") - 1)).encode()
     assert isinstance(parse(base + more, 0), Malformed) is (count > 128)
@@ -94,14 +94,14 @@ def test_number_of_headers(count: int) -> None:
 @pytest.mark.parametrize("length", [1_023, 1_024, 1_025])
 @pytest.mark.fault("ami_lines")
 def test_length_of_a_line(length: int) -> None:
-    """A line of 1,024 characters is accepted; a longer one is malformed."""
+    """A message with a line of more than 1,024 characters is malformed."""
     line = "Value: ".ljust(length, "x")
     event = parse(message("VarSet", "Variable: SIAGA_CALLER", line), 0)
     assert isinstance(event, Malformed) is (length > 1_024)
 
 
 def test_a_mark_needs_the_callers_channel_behind_it() -> None:
-    """A forged number of 80 characters cannot contain one of our events: privilege and channel are needed."""
+    """A message without privilege or channel is malformed: a forged number is too short to contain both."""
     bare = b"Event: UserEvent\r\nUserEvent: SiagaMark\r\nMark: genuine\r\nUniqueid: 1.1"
     assert isinstance(parse(bare, 0), Malformed)
     unprivileged = message("HangupRequest").replace(
@@ -111,7 +111,7 @@ def test_a_mark_needs_the_callers_channel_behind_it() -> None:
 
 
 def test_a_mark_belongs_to_the_call_that_it_names() -> None:
-    """A mark belongs to the call in its last header Call; without one, it was given after the call."""
+    """A mark belongs to the call in its last header, Call; without that header, it names only the phone."""
     own = parse(message("UserEvent", "UserEvent: SiagaMark", "Mark: prank"), 0)
     named = parse(message("UserEvent", "UserEvent: SiagaMark", "Mark: prank", "Call: 9.9"), 0)
     assert isinstance(own, SiagaMark)
@@ -120,7 +120,7 @@ def test_a_mark_belongs_to_the_call_that_it_names() -> None:
 
 
 def test_a_caller_cannot_name_another_call() -> None:
-    """A forged Call is in the caller's text, before UserEvent; with a true one the message is malformed."""
+    """A forged Call header, which comes before UserEvent, is ignored; with a true one, it is a duplicate."""
     alone = parse(message("UserEvent", "Call: 9.9", "UserEvent: SiagaMark", "Mark: prank"), 0)
     assert isinstance(alone, SiagaMark)
     assert alone.uid == ""
@@ -136,14 +136,14 @@ def test_an_unknown_mark_is_malformed(bad: str) -> None:
 
 @given(st.binary(max_size=400))
 def test_any_bytes_give_an_event_nothing_or_malformed(junk: bytes) -> None:
-    """Nothing raises, whatever arrives."""
+    """The parser never raises, whatever arrives."""
     parse(junk, 0)
     parse(b"Event: Hangup\r\n" + junk, 0)
 
 
 @given(st.integers(0, len(message("Hangup", "Cause: 16"))))
 def test_a_message_cut_anywhere_is_whole_or_malformed(cut: int) -> None:
-    """A truncated message is never parsed as another."""
+    """A Hangup that is cut before its last header is not parsed as a Hangup."""
     whole = message("Hangup", "Cause: 16")
     event = parse(whole[:cut], 0)
     assert isinstance(event, Malformed) or event == parse(whole[:cut], 0)

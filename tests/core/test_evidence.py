@@ -1,4 +1,4 @@
-"""Evidence is kept, and numbers are removed from what people wrote."""
+"""Records held as evidence are kept, and a forgotten number is removed from what people wrote."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ HELD = Hold(NOW, "ratna", "police report 17")
 
 
 def aged(hold: Hold | None = None) -> CallerRecord:
-    """Return a record in which everything is past its retention."""
+    """Return a record in which everything is older than its retention."""
     return CallerRecord(
         CALLER,
         strikes=(strike(1, OLD),),
@@ -29,14 +29,14 @@ def aged(hold: Hold | None = None) -> CallerRecord:
 
 
 def test_what_is_kept_as_evidence_stays_whatever_its_age() -> None:
-    """Strikes, blocks, reports and call-backs stay as evidence, and the record does not expire."""
+    """A record held as evidence keeps everything, whatever its age, and does not expire."""
     record = aged(HELD)
     assert prune(record, NOW, RULES) == record
     assert forget_after(record, RULES) is None
 
 
 def test_released_it_ages_as_all_else() -> None:
-    """After the release, the next pruning removes everything."""
+    """Once a record is released, the next pruning removes everything that is too old."""
     record = decisions.hold(aged(HELD), None)
     assert prune(record, NOW, RULES) == CallerRecord(CALLER)
     expires = forget_after(record, RULES)
@@ -58,19 +58,19 @@ def test_released_it_ages_as_all_else() -> None:
     ],
 )
 def test_a_number_is_taken_out_in_any_spelling_and_nothing_beside_it(spelled: str) -> None:
-    """The text before and after the number stays, letter for letter."""
+    """A number is removed in every spelling, and the text around it stays, letter for letter."""
     text = without_number(f"letter of {spelled}, 3 March", spelling(CALLER, INDONESIA))
     assert text.replace("(a", "a") == f"letter of {A_CALLER}, 3 March"
 
 
 def test_another_number_stays() -> None:
-    """A number that differs in the last digit, or is foreign, stays."""
+    """Another number stays, even if only its last digit differs."""
     for text in ("letter of 081211111112", "call 1795981819.12 was marked prank", "+6512345678"):
         assert without_number(text, spelling(CALLER, INDONESIA)) == text
 
 
 def test_a_number_from_abroad_goes_with_its_prefix() -> None:
-    """A foreign number is removed with its prefix: it has another country code and no trunk prefix."""
+    """A foreign number is removed together with its international prefix."""
     abroad = typed("+6591234567", INDONESIA)
     assert abroad
     for spelled in ("+6591234567", "00 65 9123 4567", "0065-9123-4567"):
@@ -78,7 +78,7 @@ def test_a_number_from_abroad_goes_with_its_prefix() -> None:
 
 
 def test_where_hashes_are_kept_the_number_that_was_typed_is_sought_too() -> None:
-    """With hashes, the typed number is removed too: people write numbers into reasons."""
+    """With a key, the hash is removed, and so is the number if that was typed: reasons may contain it."""
     plan = NumberPlan(key=b"a key of this test alone")
     hashed = typed("0812-1111-1111", plan)
     assert hashed
@@ -89,6 +89,6 @@ def test_where_hashes_are_kept_the_number_that_was_typed_is_sought_too() -> None
 
 
 def test_without_a_key_what_was_typed_is_the_caller() -> None:
-    """Without a key, the typed number and the caller give the same pattern."""
+    """Without a key, a typed number and its caller give the same pattern to remove."""
     assert sought("0812 1111 1111", INDONESIA) == spelling(CALLER, INDONESIA)
     assert sought(CALLER, replace(INDONESIA, area_code="254")) == spelling(CALLER, INDONESIA)

@@ -1,4 +1,4 @@
-"""The figures add up, whatever the calls and however they are grouped."""
+"""The figures add up, whatever the calls are and however they are grouped."""
 
 from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta
@@ -39,7 +39,7 @@ SHIFTS: Final = (Shift("night", time(21, 30)), Shift("morning", time(7)), Shift(
 
 
 def at(day: str, zone: ZoneInfo = JAKARTA) -> Millis:
-    """Return a local time as an instant."""
+    """Return the instant of a local time."""
     return int(datetime.fromisoformat(day).replace(tzinfo=zone).timestamp() * SECOND)
 
 
@@ -53,7 +53,7 @@ def row(
     caller: Caller | None = CALLER,
     strike: bool = False,
 ) -> LedgerRow:
-    """Return a row."""
+    """Return a ledger row, reduced to what the figures need."""
     return LedgerRow(started, outcome, reason, mark, waited, caller, strike)
 
 
@@ -63,7 +63,7 @@ MARCH: Final = of_days(date(2019, 3, 30), date(2019, 4, 1), BERLIN)
 
 @st.composite
 def rows(draw: st.DrawFn) -> LedgerRow:
-    """Draw a call of about that time."""
+    """Draw a call during those three days, or up to a day before or after them."""
     outcome = draw(st.sampled_from(Outcome))
     return row(
         draw(st.integers(MARCH.first - DAY, MARCH.end + DAY)),
@@ -106,7 +106,7 @@ def test_every_call_of_the_period_is_counted_exactly_once_however_it_is_cut(
 @NO_HURRY
 @given(st.lists(rows(), max_size=80))
 def test_the_formulas_divide_what_was_counted(given_rows: list[LedgerRow]) -> None:
-    """In time ≤ answered ≤ presented ≤ all; shares are between 0 and 1."""
+    """Calls in time ≤ answered ≤ presented ≤ all calls, and each share is between 0 and 1."""
     counted = tally(given_rows, WITHIN)
     levels = counted.levels
     assert levels.of_answered.part == levels.of_presented.part == counted.service[Served.IN_TIME]
@@ -153,7 +153,7 @@ def test_of_nobody_there_is_no_wait() -> None:
 
 
 def test_answered_in_time_is_up_to_and_including_the_limit() -> None:
-    """As in the metrics, the limit is in time; a call without a known wait counts as answered only."""
+    """A wait equal to the limit is in time, as in the metrics; an unknown wait counts as answered only."""
     waits = (WITHIN, WITHIN + 1, None)
     rows = [row(0, Outcome.ANSWERED, reason=Reason.OPERATOR, waited=waited) for waited in waits]
     counted = tally(rows, WITHIN)
@@ -182,7 +182,7 @@ def test_who_drops_before_the_queue_is_abandoned_but_nobodys_service(reason: Rea
     ],
 )
 def test_a_night_shift_belongs_to_the_day_on_which_it_began(local: str, day: str, shift: str) -> None:
-    """A night shift belongs to the day of its begin, also over the end of a month; days are calendar days."""
+    """A night shift belongs to the day on which it began; its calls belong to their own calendar days."""
     moment = datetime.fromisoformat(local).replace(tzinfo=JAKARTA)
     assert duty(moment, SHIFTS) == (date.fromisoformat(day), shift)
     figures = Figures(of_days(moment.date(), moment.date(), JAKARTA), SHIFTS, WITHIN)
@@ -192,7 +192,7 @@ def test_a_night_shift_belongs_to_the_day_on_which_it_began(local: str, day: str
 
 
 def test_the_shifts_of_a_day_come_in_their_order() -> None:
-    """Shifts are sorted by begin, however they are configured."""
+    """The shifts of a day are sorted by their starts, in whatever order they are configured."""
     figures = Figures(of_days(date(2019, 2, 11), date(2019, 2, 11), JAKARTA), SHIFTS, WITHIN)
     figures.add(row(at(f"2019-02-11T{hour}:00")) for hour in ("23", "08", "15", "02"))
     names = [f"{day:%d} {shift}" for day, shift in figures.by_duty]
@@ -200,7 +200,7 @@ def test_the_shifts_of_a_day_come_in_their_order() -> None:
 
 
 def test_who_misused_most_comes_first() -> None:
-    """Callers are sorted by strikes, then by rejections; calls without a strike do not count."""
+    """Misusers are sorted by strikes, then by rejected calls; their other calls do not count."""
     third = Caller("+6281233333333")
     calls = [row(at("2019-02-11T08:00"), caller=caller, strike=True) for caller in (CALLER, OTHER, OTHER)]
     calls += [row(at("2019-02-11T08:00"), Outcome.BLOCKED, caller=caller) for caller in (third, CALLER)]
@@ -222,7 +222,7 @@ DAY_OF_BLOCKS: Final = of_days(date(2019, 2, 11), date(2019, 2, 11), JAKARTA)
 
 
 def test_a_block_is_imposed_in_the_period_in_which_it_began() -> None:
-    """Blocks imposed are counted by level and origin in the period of their begin only."""
+    """A block is counted as imposed, by level and origin, only in the period in which it began."""
     first, end = DAY_OF_BLOCKS.first, DAY_OF_BLOCKS.end
     blocks = [block(first - 1, end), block(first, None), block(end - 1, end + DAY), block(end, None)]
     counted = count_blocks([blocks], DAY_OF_BLOCKS)
@@ -238,7 +238,7 @@ def test_a_block_is_imposed_in_the_period_in_which_it_began() -> None:
 
 @pytest.mark.parametrize(("mistake", "wrong"), [(False, 0), (True, 1)])
 def test_a_block_is_lifted_when_it_was_lifted(mistake: bool, wrong: int) -> None:  # noqa: FBT001 - pytest names it
-    """Whenever it was imposed; and it was wrong if who lifted it said so."""
+    """A lift is counted in its own period, and as a wrong block only if the person who lifted it said so."""
     first = DAY_OF_BLOCKS.first
     record = CallerRecord(CALLER, blocks=(block(first - 30 * DAY, None),))
     lifted = lift(record, Lift(first, "supervisor", "a clinic", mistake=mistake))
@@ -274,7 +274,7 @@ def test_the_period_before_has_as_many_days_also_over_summer_time() -> None:
     st.timedeltas(timedelta(milliseconds=1), timedelta(days=40)),
 )
 def test_the_period_before_ends_where_this_one_begins(start: datetime, length: timedelta) -> None:
-    """The period before ends where this one begins, and has the same length."""
+    """The period before ends where this one begins, and is as long, unless both consist of whole days."""
     since = start.replace(tzinfo=UTC, microsecond=0).astimezone(BERLIN)
     until = (since.astimezone(UTC) + length).astimezone(BERLIN)
     period = Period(since, until, BERLIN)
@@ -327,7 +327,7 @@ GAZA: Final = ZoneInfo("Asia/Gaza")
 def test_calls_of_one_grain_are_of_one_hour_and_one_shift(
     begins: list[time], place: tuple[ZoneInfo, Millis], later: Millis, data: st.DataObject
 ) -> None:
-    """All calls of one grain are in one hour and one shift, in odd zones and at changes of the clocks too."""
+    """All calls of a grain are in one hour and one shift, in odd zones and at changes of the clocks too."""
     zone, since = place[0], place[1] + later
     shifts = tuple(Shift(str(n), at.replace(second=0, microsecond=0)) for n, at in enumerate(begins))
     width = grain(shifts, zone, since, since + 3 * DAY)

@@ -1,4 +1,4 @@
-"""Live code, replay and back-test make the same records from any stream."""
+"""The live code, a replay and a back-test make the same records from any stream."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -35,7 +35,7 @@ from tests.fakes.outbox import MemoryOutbox
 
 CLASSIFIER: Final = ClassifierRules()
 GOES_ON: Final = dict.fromkeys(Level, Treatment.DEPRIORITISE)
-"""So that the back-test rejects nobody who got through live."""
+"""With this treatment, the back-test rejects nobody who got through live."""
 
 RULES: Final = (
     replace(PolicyRules(), treatment=GOES_ON),
@@ -90,7 +90,7 @@ def replayed(told: Sequence[Event], dialplan: Dialplan, rules: PolicyRules) -> R
 
 
 def backtested(told: Sequence[Event], dialplan: Dialplan, rules: PolicyRules) -> Records:
-    """Return the records of a back-test, which reads the calls first, counting everything countable."""
+    """Return the records of a back-test, for which a replay that counts everything first reads the calls."""
     everything = replace(rules, weights=dict.fromkeys(COUNTABLE, 1.0))
     replay = Replay(in_force(dialplan, everything).now)
     last = {entry.finding.call.id: entry for entry in replay.run(told)}  # as in the ledger
@@ -102,7 +102,7 @@ def backtested(told: Sequence[Event], dialplan: Dialplan, rules: PolicyRules) ->
 
 
 def all_three(told: Sequence[Event], dialplan: Dialplan, rules: PolicyRules) -> Records:
-    """Return the records of all three, which must be equal."""
+    """Check that all three make the same records; return those."""
     one = live(told, dialplan, rules)
     assert replayed(told, dialplan, rules) == one
     assert backtested(told, dialplan, rules) == one
@@ -111,7 +111,7 @@ def all_three(told: Sequence[Event], dialplan: Dialplan, rules: PolicyRules) -> 
 
 @pytest.mark.parametrize("rules", RULES, ids=lambda rules: rules.name)
 def test_of_recorded_calls_all_three_hold_the_same(rules: PolicyRules) -> None:
-    """Each recorded call of both PBXs, alone, gives the same records in all three."""
+    """Each recorded call, by itself, gives the same records in all three."""
     held = 0
     for path in CAPTURES:
         header, stream = read(path)
@@ -165,7 +165,7 @@ def day(kinds: Sequence[tuple[str, str]]) -> list[Event]:
 
 
 def test_a_genuine_report_protects_in_all_three() -> None:
-    """One genuine call and then seven pranks make a proposal, in a replay too."""
+    """In all three, seven pranks after a genuine call lead to a proposal and to no block."""
     kinds = ["genuine", *["menu"] * 7]
     rules = replace(PolicyRules(), treatment=GOES_ON)
     (record,) = all_three(day([(kind, "081211111111") for kind in kinds]), DIALPLAN, rules).values()
@@ -183,7 +183,7 @@ def test_a_genuine_report_protects_in_all_three() -> None:
 )
 @settings(max_examples=60)
 def test_of_any_day_all_three_hold_the_same(kinds: list[tuple[str, str]], rules: PolicyRules) -> None:
-    """For any sequence of calls, all three give the same records."""
+    """Any sequence of calls gives the same records in all three."""
     all_three(day(kinds), DIALPLAN, rules)
 
 
@@ -200,7 +200,7 @@ def test_of_any_day_all_three_hold_the_same(kinds: list[tuple[str, str]], rules:
 def test_of_calls_beside_each_other_all_three_hold_the_same(
     told: list[tuple[str, int, str]], rules: PolicyRules
 ) -> None:
-    """For parallel calls, and calls over two trunks in or beyond a burst, all give the same records."""
+    """Parallel calls and calls over two trunks give the same records in all three, and no doubtful block."""
     texts = [call(kind, nth, minute=minute, trunk=trunk) for nth, (kind, minute, trunk) in enumerate(told)]
     lines = [line.strip() for text in texts for line in text.splitlines() if line.strip()]
     in_order = "\n".join(sorted(lines, key=lambda line: line.split()[0]))
@@ -212,7 +212,7 @@ def test_of_calls_beside_each_other_all_three_hold_the_same(
 
 
 def test_the_caps_of_an_hour() -> None:
-    """Blocks per hour are limited, permanent ones more; one call counts once; an hour frees the place."""
+    """Caps limit an hour's blocks, and permanent ones further; a call counts once, and only for an hour."""
     caps = HourlyCaps()
 
     def asks(call: str, at: int, permanent: int = 0) -> bool:

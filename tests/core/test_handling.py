@@ -1,4 +1,4 @@
-"""Handling of calls: each answered call has one operator, each hand-over one agency."""
+"""Handling: each answered call counts for one operator, and each hand-over for one agency."""
 
 from collections import Counter
 from datetime import date, time
@@ -28,12 +28,12 @@ PERIOD: Final = of_days(date(2019, 2, 12), date(2019, 2, 14), month.ZONE)
 
 @pytest.fixture(scope="module", name="entries")
 def entries_of_days() -> list[Entry]:
-    """Return the month's first days, in which operators answered."""
+    """Return the calls of the month's first days, with what operators did with those answered."""
     return list(month.handled(islice(month.entries(), 12_000)))
 
 
 def summed(some: list[Answering]) -> Answering:
-    """Return the sum."""
+    """Return the sum of some operators' figures."""
     total = Answering()
     for one in some:
         total.update(one)
@@ -41,7 +41,10 @@ def summed(some: list[Answering]) -> Answering:
 
 
 def handling(entries: list[Entry], shifts: tuple[Shift, ...] = SHIFTS) -> Handling:
-    """Return the handling of a period, counted row by row; hand-overs have no time of their own."""
+    """Return the handling of the period, counted row by row.
+
+    A hand-over is counted without a time, so rows outside the period are left out first.
+    """
     found = Handling(PERIOD, shifts)
     found.add_answered(answered_one_by_one(entries))
     mine = [one for one in entries if PERIOD.first <= one.finding.call.started < PERIOD.end]
@@ -50,7 +53,7 @@ def handling(entries: list[Entry], shifts: tuple[Shift, ...] = SHIFTS) -> Handli
 
 
 def test_each_answered_call_of_the_period_is_one_operators_however_it_is_cut(entries: list[Entry]) -> None:
-    """By operator and by shift, marks add up to the answered calls, and talk times to the total."""
+    """By operator and by shift, the marks add up to the answered calls, and the talk times to the total."""
     found = handling(entries)
     mine = [
         one.finding
@@ -69,7 +72,7 @@ def test_each_answered_call_of_the_period_is_one_operators_however_it_is_cut(ent
 
 
 def test_the_busiest_is_first_and_who_has_no_name_is_last(entries: list[Entry]) -> None:
-    """Rows are sorted by count, with unknown ones last, however many."""
+    """Rows are sorted by count, and those without a name come last, however many calls they have."""
     found = handling(entries)
     assert [*found.by_operator][-1] is None
     answered = [one.answered for name, one in found.by_operator.items() if name]
@@ -85,7 +88,7 @@ def test_the_busiest_is_first_and_who_has_no_name_is_last(entries: list[Entry]) 
 
 
 def test_counted_by_the_grain_it_is_the_same(entries: list[Entry]) -> None:
-    """Counting by grain gives the same: a grain is within one shift."""
+    """Counting calls by the grain gives the same as one by one, as a grain is within one shift."""
     width = grain(SHIFTS, month.ZONE, PERIOD.first, PERIOD.end)
     together = Handling(PERIOD, SHIFTS)
     together.add_answered(
@@ -101,7 +104,7 @@ def test_counted_by_the_grain_it_is_the_same(entries: list[Entry]) -> None:
 
 
 def test_where_there_is_nothing_to_say_there_is_nothing() -> None:
-    """Without operators, kinds, hand-overs or shifts, these tables are empty."""
+    """Tables of operators, agencies, kinds and shifts are empty if nothing is known of them."""
     found = Handling(PERIOD, ())
     unseen = {Answered(None, Mark.GENUINE): [AnsweredCount(PERIOD.first, 5, 0, 0)]}
     found.add_answered(unseen)
@@ -114,7 +117,7 @@ def test_where_there_is_nothing_to_say_there_is_nothing() -> None:
 
 
 def test_a_call_of_another_time_is_not_counted() -> None:
-    """A call that ends outside the period is not counted."""
+    """A call that begins outside the period is not counted."""
     found = Handling(PERIOD, SHIFTS)
     for began in (PERIOD.first - 1, PERIOD.end, PERIOD.end + DAY):
         found.add_answered({Answered("Ani", Mark.GENUINE, "fire"): [AnsweredCount(began, 1, 1, SECOND)]})
@@ -123,7 +126,7 @@ def test_a_call_of_another_time_is_not_counted() -> None:
 
 
 def test_half_and_nine_tenths_were_handed_over_within() -> None:
-    """Times to hand-over are nearest ranks, to a tenth of a second since arrival; reached means answered."""
+    """Percentiles of the time to a hand-over are nearest ranks; only answered hand-overs count as reached."""
     found = Handling(PERIOD, ())
     found.add_passed({Passed("Damkar", "", tenths, reached=tenths < 50): 1 for tenths in range(10, 110, 10)})
     damkar = found.by_agency["Damkar"]
@@ -132,7 +135,7 @@ def test_half_and_nine_tenths_were_handed_over_within() -> None:
 
 
 def test_a_report_that_names_nobody_has_the_rest(entries: list[Entry]) -> None:
-    """A report without names keeps agencies and kinds: only operators are personal data."""
+    """A report that names nobody keeps agencies and kinds: only the operators are personal data."""
     found = handling(entries)
     agencies, kinds = found.by_agency, found.by_kind
     found.forget_operators()
