@@ -19,7 +19,7 @@ def test_observations_are_spread_evenly_in_their_bucket(share: float, value: flo
 
 
 def test_beyond_the_last_bound_only_that_is_known() -> None:
-    """Beyond the last finite bound, a quantile is that bound."""
+    """A quantile beyond the last finite bound is that bound."""
     assert quantile(0.99, {0.1: 50.0, 1.0: 60.0, math.inf: 100.0}) == 1.0
 
 
@@ -30,7 +30,7 @@ def test_without_observations_there_is_no_quantile(buckets: dict[float, float]) 
 
 
 def test_histograms_add_up_and_their_past_can_be_taken_off() -> None:
-    """Histograms of two processes add up; the difference of two states is what came in between."""
+    """Histograms of two processes add up; the difference of two states is what was observed in between."""
     both = added(HUNDRED, HUNDRED)
     assert both[0.02] == 198
     assert since(both, HUNDRED) == HUNDRED

@@ -1,4 +1,4 @@
-"""Which numbers of another system's list are accepted, given the caller's record."""
+"""Importing another system's list: which numbers are accepted, given the callers' records."""
 
 from dataclasses import replace
 
@@ -59,12 +59,12 @@ REPORT = GenuineReport(call_id(1), NOW - DAY)
 def test_a_caller_whom_we_know_better_is_left_out(
     record: CallerRecord, wanted: Wanted, why: Refusal | None
 ) -> None:
-    """Allowed, genuine, objecting, equally blocked and expired numbers are left out, each with its reason."""
+    """A number is left out, with a reason, if the caller's record or the block's end speaks against it."""
     assert refusal(record, wanted) is why
 
 
 def test_the_same_file_again_changes_nothing() -> None:
-    """A repeated file changes nothing, not even the end by `--for`, and blocks no released caller again."""
+    """Importing a file again neither extends a block by `--for` nor blocks a released caller."""
     once = importing.bring(NOBODY, A_DAY, BLOCKS)
     later = replace(BLOCKS, at=NOW + 1_000, file="renamed.csv")
     again = A_DAY._replace(until=NOW + 1_000 + DAY)
@@ -76,7 +76,7 @@ def test_the_same_file_again_changes_nothing() -> None:
 
 
 def test_a_block_says_where_it_came_from() -> None:
-    """A block has the import as origin, and as reason the list's reason, the file and the person's words."""
+    """An imported block names the list's reason, the file and the importing person's reason."""
     (block,) = importing.bring(NOBODY, PERMANENT, BLOCKS).blocks
     assert (block.origin, block.by, block.since, block.until) == (Origin.IMPORT, "ratna", NOW, None)
     assert block.reason == "spam (list.csv [3f9a1c2b4d5e]: moved in)"
@@ -85,7 +85,7 @@ def test_a_block_says_where_it_came_from() -> None:
 
 
 def test_what_waits_for_a_person_goes_on_waiting() -> None:
-    """An import settles no proposal, and its block rests on none of the caller's calls."""
+    """An import does not decide a proposal, and its block rests on none of the caller's calls."""
     waiting = Proposal(NOW, ProposalCause.POLICY, None, 2, "misused", (call_id(1),))
     after = importing.bring(replace(NOBODY, proposals=(waiting,)), PERMANENT, BLOCKS)
     assert after.proposed is waiting
@@ -93,7 +93,7 @@ def test_what_waits_for_a_person_goes_on_waiting() -> None:
 
 
 def test_what_was_brought_in_can_be_taken_back_and_brought_in_again() -> None:
-    """Undoing an import ends its blocks without forgiving, and undoes its places on the allow list."""
+    """Undoing an import lifts its blocks without forgiving, and removes its entries from the allow list."""
     once = importing.bring(held(block(NOW - DAY, NOW + 1)), PERMANENT, BLOCKS)
     back = importing.take_back(once, PERMANENT, BLOCKS, NOW + 5)
     assert back.block_at(NOW + 5) is None
@@ -115,7 +115,7 @@ def test_what_was_brought_in_can_be_taken_back_and_brought_in_again() -> None:
 
 
 def test_the_allow_list_takes_who_is_not_on_it() -> None:
-    """An import adds callers to the allow list whatever else is on record."""
+    """An import puts a blocked caller on the allow list, and leaves out one who is on it."""
     assert importing.refusal(held(block(NOW, None)), PERMANENT, ALLOWS, NOW, RULES) is None
     listed = importing.bring(NOBODY, PERMANENT, ALLOWS)
     assert importing.refusal(listed, PERMANENT, ALLOWS, NOW, RULES) is Refusal.ALLOWED

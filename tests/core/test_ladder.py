@@ -1,4 +1,4 @@
-"""Escalation by configuration: presets, several thresholds, weights, proposals, caps, protection."""
+"""Escalation as configured: presets, several thresholds, weights, proposals, caps, protection."""
 
 from dataclasses import replace
 
@@ -36,7 +36,7 @@ PERMENKOMINFO = PRESETS["permenkominfo-2016"]
 def strike(
     number: int, at: Millis, outcome: Outcome = Outcome.IVR_PRANK, reason: str = "left_menu"
 ) -> Strike:
-    """Return the strike with that number."""
+    """Return a strike whose call has this number."""
     return Strike(CallId(f"{number}.0"), at, outcome, reason)
 
 
@@ -58,7 +58,7 @@ def every_two_days(count: int) -> list[Millis]:
 
 
 def test_serang_blocks_for_a_day_over_five_and_proposes_over_ten() -> None:
-    """From the sixth, each misuse blocks for a day; the eleventh also proposes a permanent block."""
+    """From the sixth, each misuse leads to a block of a day; the eleventh also proposes a permanent one."""
     ten = after(every_two_days(10), SERANG)
     assert [(block.step, (block.until or 0) - block.since) for block in ten.blocks] == [(1, DAY)] * 5
     assert ten.proposed is None
@@ -79,7 +79,7 @@ def test_the_count_alone_leads_on_also_during_a_block() -> None:
 
 
 def test_several_thresholds_lead_up_the_ladder() -> None:
-    """Several thresholds: over 3 a day, over 6 a week, over 9 permanent; a later block never ends earlier."""
+    """With several thresholds, each one exceeded leads to the next step of the ladder."""
     rules = PolicyRules(thresholds=(3, 6, 9), temporary=(DAY, 7 * DAY))
     record = after([START + number * 60_000 for number in range(10)], rules)
     assert [(block.step, block.level) for block in record.blocks] == [
@@ -91,7 +91,7 @@ def test_several_thresholds_lead_up_the_ladder() -> None:
 
 
 def test_a_confirmed_proposal_blocks_in_the_supervisors_name() -> None:
-    """A confirmed proposal is a permanent block with its misuses and the person who confirmed it."""
+    """A confirmed proposal becomes a permanent block in the name of the person who confirmed it."""
     record = decisions.confirm(after(every_two_days(11), SERANG), Lift(START + 21 * DAY, "budi", "letter 12"))
     block = record.block_at(START + 21 * DAY)
     assert block is not None
@@ -102,7 +102,7 @@ def test_a_confirmed_proposal_blocks_in_the_supervisors_name() -> None:
 
 
 def test_a_dismissed_proposal_forgives() -> None:
-    """A dismissed proposal blocks nobody, and earlier misuses no longer count."""
+    """Dismissing a proposal ends the block, and earlier misuses no longer count."""
     now = START + 20 * DAY + HOUR
     record = decisions.dismiss(after(every_two_days(11), SERANG), Lift(now, "budi", "a clinic's phone"))
     assert record.block_at(now) is None
@@ -112,7 +112,7 @@ def test_a_dismissed_proposal_forgives() -> None:
 
 
 def test_a_corrected_mark_ends_the_proposal_that_rested_on_it() -> None:
-    """Taking back one of eleven misuses ends the proposal."""
+    """Taking back one of the eleven strikes ends the proposal that rested on them."""
     taken = Lift(START + 21 * DAY, "op", "was genuine", forgives=False)
     record = decisions.take_back_strike(after(every_two_days(11), SERANG), CallId("3.0"), taken)
     assert record.proposed is None
@@ -120,7 +120,7 @@ def test_a_corrected_mark_ends_the_proposal_that_rested_on_it() -> None:
 
 
 def test_permanent_never_repeats_the_last_step() -> None:
-    """Without permanent blocks, the longest temporary block is imposed again."""
+    """Without permanent blocks, the last temporary step is imposed again and again."""
     rules = PolicyRules(permanent="never", temporary=(DAY, 3 * DAY))
     record = after(every_two_days(6) + [START + n * 20 * DAY for n in range(1, 5)], rules)
     assert [(block.until or 0) - block.since for block in record.blocks] == [DAY, *[3 * DAY] * 4]
@@ -179,7 +179,7 @@ def test_a_reason_weighs_before_its_outcome() -> None:
 
 
 def test_what_the_rules_no_longer_count_counts_no_more() -> None:
-    """Outcomes removed from the rules no longer count in the past either."""
+    """Recorded strikes no longer count once the rules do not count their outcome."""
     record = CallerRecord(CALLER)
     with_abandoned = PolicyRules(weights={"ivr_prank": 1.0, "abandoned": 1.0})
     for number in range(5):
@@ -190,7 +190,7 @@ def test_what_the_rules_no_longer_count_counts_no_more() -> None:
 
 
 def test_a_milder_repeat_rule() -> None:
-    """The repeat rule may allow two misuses after a block, and escalate with the third."""
+    """With `repeat` 3, two misuses after a block change nothing, and the third leads to the next step."""
     rules = PolicyRules(repeat=3)
     blocked = after(every_two_days(6), rules)
     third = after([START + 12 * DAY, START + 12 * DAY + HOUR, START + 12 * DAY + 2 * HOUR], rules, blocked)
@@ -215,7 +215,7 @@ def test_a_milder_repeat_rule() -> None:
 def test_who_calls_again_at_once_reaches_the_end_of_the_queue(
     treatment: Treatment, reason: ScreenReason, given_treatment: Treatment
 ) -> None:
-    """Within `let_through`, a caller who would be rejected is queued last; other treatments stay."""
+    """A rejected caller who calls again within `let_through` is queued last; other treatments stay."""
     rules = replace(PERMENKOMINFO, treatment={Level.TEMPORARY: treatment, Level.PERMANENT: treatment})
     record = after(every_two_days(6), rules)
     now = record.blocks[-1].since
@@ -230,7 +230,7 @@ def test_who_calls_again_at_once_reaches_the_end_of_the_queue(
 
 
 def test_a_call_back_waits_until_somebody_spoke_with_the_caller() -> None:
-    """Abandoned calls add up, once each, until somebody speaks with the caller."""
+    """Each abandoned call is listed once for a call-back, until somebody has spoken to the caller."""
     record = CallerRecord(CALLER)
     for number in (1, 2, 2, 1):
         record = decisions.miss(record, MissedCall(CallId(f"{number}.0"), START + number * HOUR, 12_000))
@@ -245,7 +245,7 @@ def test_a_call_back_waits_until_somebody_spoke_with_the_caller() -> None:
 
 
 def test_what_is_too_old_goes_and_what_holds_stays() -> None:
-    """Strikes, ended blocks and reports age out; permanent blocks and open proposals stay."""
+    """Old strikes, ended blocks and call-backs are pruned; permanent blocks and pending proposals stay."""
     for_good = after([*every_two_days(6), START + 12 * DAY], PERMENKOMINFO)
     assert for_good.blocks[-1].level is Level.PERMANENT
     later = START + PERMENKOMINFO.keep + 13 * DAY
@@ -275,7 +275,7 @@ TIMES = st.lists(st.integers(0, 40 * 24), max_size=40).map(lambda hours: [START 
 
 @given(RULE_SETS, TIMES)
 def test_under_any_rules_a_later_block_never_ends_earlier(rules: PolicyRules, times: list[Millis]) -> None:
-    """While a block is in force, no later block ends earlier."""
+    """While a block is in force, a further strike never makes it end earlier."""
     record = CallerRecord(CALLER)
     for number, at in enumerate(sorted(times)):
         before = record.block_at(at)
@@ -290,7 +290,7 @@ def test_under_any_rules_a_later_block_never_ends_earlier(rules: PolicyRules, ti
 def test_under_any_rules_nobody_is_blocked_below_the_first_threshold(
     rules: PolicyRules, times: list[Millis]
 ) -> None:
-    """The first block or proposal rests on more misuses than the first threshold."""
+    """The first block or proposal rests on more calls than the first threshold."""
     record = CallerRecord(CALLER)
     for number, at in enumerate(sorted(times)):
         record = add_strike(record, strike(number, at), rules)
@@ -302,7 +302,7 @@ def test_under_any_rules_nobody_is_blocked_below_the_first_threshold(
 
 @given(RULE_SETS, TIMES)
 def test_under_any_rules_only_automatic_ever_blocks_for_good(rules: PolicyRules, times: list[Millis]) -> None:
-    """Unless the rules say `automatic`, no caller is blocked permanently without a person."""
+    """The ladder imposes a permanent block only if the rules say `automatic`."""
     record = after(sorted(times), rules)
     for_good = [block for block in record.blocks if block.until is None]
     assert not for_good or rules.permanent == "automatic"
@@ -312,7 +312,7 @@ def test_under_any_rules_only_automatic_ever_blocks_for_good(rules: PolicyRules,
 def test_the_same_strikes_again_change_nothing(
     rules: PolicyRules, times: list[Millis], random: object
 ) -> None:
-    """Recording is idempotent under any rules, in any order of repetition."""
+    """Under any rules, recording the same strikes again, in any order, changes nothing."""
     strikes = [strike(number, at) for number, at in enumerate(sorted(times))]
     record = after(sorted(times), rules)
     random.shuffle(strikes)  # type: ignore[attr-defined] # a random of hypothesis

@@ -1,4 +1,4 @@
-"""Laws of tracking and classification, over all streams of the tests."""
+"""Laws of tracking and classification, checked with all event streams of the tests."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +22,7 @@ RULES = PolicyRules()
 
 
 def renamed(stream: list[Event], n: int) -> list[Event]:
-    """Return the same call with its own uniqueids."""
+    """Return the same call with uniqueids of its own."""
     names = ("uid", "leg", "bridge")
     changes: list[dict[str, Any]] = [
         {name: f"{n}-{getattr(event, name)}" for name in names if hasattr(event, name)} for event in stream
@@ -37,7 +37,7 @@ def by_call(found: list[Finding]) -> dict[CallId, str]:
 
 @given(st.data(), st.lists(st.sampled_from(STREAMS), min_size=2, max_size=5))
 def test_unrelated_calls_interleaved_change_nothing(data: st.DataObject, chosen: list[list[Event]]) -> None:
-    """Each call has the same outcome alone and among others, however their events are interleaved."""
+    """A call has the same outcome alone as among others, however their events are interleaved."""
     calls = [renamed(stream, n) for n, stream in enumerate(chosen) if not _has_interruption(stream)]
     alone = {call: text for stream in calls for call, text in by_call(settle(stream)).items()}
     left = [list(stream) for stream in calls]
@@ -63,7 +63,7 @@ BY_PLACE = {name: stream for name, stream in ONE_WAY.items() if name not in BY_D
 def test_losing_events_in_a_gap_never_makes_a_prank_or_a_strike(
     stream: list[Event], data: st.DataObject
 ) -> None:
-    """No call in a declared gap becomes a prank or gives a strike."""
+    """A call that was up during a declared gap never becomes a prank and never gives a strike."""
     kept = [event for event in stream if data.draw(st.booleans())]
     cut = data.draw(st.integers(0, max(0, len(kept) - 1)))
     at = stream[0].at
@@ -75,9 +75,9 @@ def test_losing_events_in_a_gap_never_makes_a_prank_or_a_strike(
 
 
 ALONE = {"back_in_menu", "menu_left_with_key_down", "menu_left_at_once_after_our_silence"}
-"""Scenarios in which only one event is evidence for the caller.
+"""Scenarios in which a single event speaks for the caller, so the law does not hold without it.
 
-Those of ONE_WAY, a key still held, which has only a begin, and our slow answer, which ends once.
+For the first, see ONE_WAY. A key that is still down has only its start, and our slow answer only its end.
 """
 
 
@@ -85,7 +85,7 @@ Those of ONE_WAY, a key still held, which has only a begin, and our slow answer,
     "path", [path for path in CAPTURES if not any(name in path.stem for name in ALONE)], ids=str
 )
 def test_losing_any_one_event_of_a_real_call_never_makes_a_prank_or_a_strike(path: Path) -> None:
-    """With any one event lost, no call becomes a prank or gives a strike."""
+    """Losing any one event of a recorded call, except a mark, makes no call a prank and gives no strike."""
     header, stream = read(path)
     found = settle(stream, header.dialplan)
     pranks = {finding.call.id for finding in found if finding.outcome is Outcome.IVR_PRANK}
@@ -99,7 +99,7 @@ def test_losing_any_one_event_of_a_real_call_never_makes_a_prank_or_a_strike(pat
 @pytest.mark.parametrize("stream", BY_PLACE.values(), ids=list(BY_PLACE))
 @given(data=st.data())
 def test_losing_events_never_makes_a_prank_or_a_strike(stream: list[Event], data: st.DataObject) -> None:
-    """Losing any events may hide a prank, but never makes one."""
+    """Losing any number of events may hide a prank or a strike, but never makes one."""
     kept = [event for event in stream if data.draw(st.booleans())]
     whole, torn = settle(stream), settle(kept)
     assert len(torn) <= len(whole)
@@ -112,7 +112,7 @@ def test_losing_events_never_makes_a_prank_or_a_strike(stream: list[Event], data
 
 @given(st.lists(st.sampled_from([event for stream in STREAMS for event in stream]), max_size=60))
 def test_any_order_of_any_events_raises_nothing(stream: list[Event]) -> None:
-    """Duplicate, missing and unordered events raise nothing, and give one outcome per arrival."""
+    """Duplicate, missing and unordered events raise nothing, and give at most one outcome per call seen."""
     arrivals = sum(isinstance(event, Newchannel) for event in stream)
     adopted = sum(
         getattr(event, "name", "") == "SIAGA_CALLER" or not hasattr(event, "uid") for event in stream
@@ -122,7 +122,7 @@ def test_any_order_of_any_events_raises_nothing(stream: list[Event]) -> None:
 
 @given(st.lists(st.sampled_from(STREAMS), max_size=5))
 def test_the_tracker_is_empty_after_every_legs_end(chosen: list[list[Event]]) -> None:
-    """When all legs have ended, nothing remains of any call."""
+    """When all legs have ended, the tracker keeps nothing of any call."""
     tracker = Tracker(in_force(DIALPLAN))
     for n, stream in enumerate(chosen):
         for event in renamed(stream, n) if not _has_interruption(stream) else stream:

@@ -33,7 +33,7 @@ PIECES = (
     b"\r\nChanVariable: a=1", b"\x00", b"\x0b", b"\x0c", b"\x1c", b"\x85", b"\xe2\x80\xa8", b"\xff", b"\xc3",
     b"\xc3\xa9", b".", b"0" * 7, b"x" * 700, b"\r\nVariable: SIAGA_VERDICT", b"\r\nCall: 9.9",
 )  # fmt: skip
-"""Pieces to damage or forge lines, headers, numbers or characters with."""
+"""Pieces that damage or forge lines, headers, numbers or characters."""
 
 
 def mutated(chance: Random, one: bytes) -> bytes:
@@ -69,14 +69,14 @@ def taught(messages: Sequence[bytes]) -> Reader:
 
 
 def test_real_events_read_quickly_are_what_the_strict_way_reads() -> None:
-    """All recorded events of both PBXs give the same result, parsed by the layouts of earlier ones."""
+    """All recorded events of both PBXs give the same result by known layouts as by the strict parser."""
     reader = taught(REAL)
     assert [reader.read(one, 7) for one in REAL] == [parse(one, 7) for one in REAL]
 
 
 @given(st.integers(0, 2**64))
 def test_whatever_is_done_to_a_message_both_ways_read_the_same(seed: int) -> None:
-    """Damaged, forged, doubled or swapped messages give the same event or defect both ways."""
+    """Messages with damaged, forged, doubled or swapped lines give the same event or defect both ways."""
     chance = Random(seed)
     originals = [chance.choice(REAL) for _ in range(5)]
     reader = taught(originals)
@@ -88,7 +88,7 @@ def test_whatever_is_done_to_a_message_both_ways_read_the_same(seed: int) -> Non
 
 
 def test_a_layout_is_read_without_the_strict_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second message of a layout is parsed fast; one of another layout is not."""
+    """The second message of a layout is parsed fast, and the first of another layout strictly."""
     asked: list[bytes] = []
 
     def asking(one: bytes, received: int) -> object:
@@ -125,7 +125,7 @@ def test_only_events_that_were_accepted_teach(teach: Callable[[Reader], object])
 
 
 def test_no_caller_can_fill_the_memory() -> None:
-    """However many headers are forged into an event, the number of layouts is bounded."""
+    """However many headers are forged into events, the number of layouts is bounded."""
     reader = Reader()
     for number in range(50):
         event = reader.read(message("Hangup", "Cause: 16", f"X-{number}: y"), 0)
@@ -139,7 +139,7 @@ def test_no_caller_can_fill_the_memory() -> None:
 
 @pytest.mark.parametrize("path", CAPTURES, ids=[f"{path.parent.name}/{path.stem}" for path in CAPTURES])
 def test_what_is_dropped_unread_changes_no_outcome(path: object) -> None:
-    """Dropping unwanted events unread changes no recorded outcome."""
+    """Dropping unwanted events unread changes the outcome of no recorded call."""
     assert hasattr(path, "read_bytes")
     header, *rest = capture.messages(path.read_bytes())
     dialplan = capture.read_header(header).dialplan
@@ -156,7 +156,7 @@ def test_what_is_dropped_unread_changes_no_outcome(path: object) -> None:
 
 
 def test_a_variable_that_is_none_of_ours_is_dropped_unread() -> None:
-    """Variables that are not ours are dropped by name in the raw bytes; bad messages are still counted."""
+    """A variable that is not ours is dropped by its name in the raw bytes, but no doubtful message is."""
     assert not wanted(message("VarSet", "Variable: MACRO_DEPTH", "Value: SIAGA_VERDICT"))
     assert not wanted(message("VarSet", "Variable: SIAGA_VERDICTS", "Value: BLOCK"))
     assert not wanted(message("RTCPSent"))
@@ -167,14 +167,14 @@ def test_a_variable_that_is_none_of_ours_is_dropped_unread() -> None:
 
 @pytest.mark.parametrize("text", ["Variable: SIAGA_VERDICT", "Variable: X"])
 def test_a_forged_variable_is_never_believed(text: str) -> None:
-    """A caller's text before one of our variables makes the message malformed."""
+    """A second Variable header, forged by a caller, makes the message malformed."""
     forged = message("VarSet", "Variable: SIAGA_CALLER", "Value: 1", channel=f"{CHANNEL}\r\n{text}")
     assert wanted(forged)
     assert parse(forged, 0) == Malformed(Defect.DUPLICATE)
 
 
 def test_the_tracker_knows_no_other_variable() -> None:
-    """A variable that the reader drops would not change a call anyway."""
+    """The variables that the reader drops would not change a call."""
     tracker = Tracker(in_force(DIALPLAN))
     created = parse(message("Newchannel"), 0)
     assert created is not None

@@ -20,7 +20,7 @@ HOUR = 3_600_000
 
 
 def day(seed: int) -> list[Event]:
-    """Return the events of this many calls, spread over an hour, in order of time."""
+    """Return the events of at least `CALLS` calls, spread over an hour, in order of time."""
     _, streams = everything()
     whole = [
         stream for stream in streams.values() if not any(isinstance(e, Interrupted | Resumed) for e in stream)
@@ -38,7 +38,7 @@ def day(seed: int) -> list[Event]:
 
 
 def settle(events: list[Event]) -> tuple[list[Finding], Tracker]:
-    """Return the findings of the tracker and the classifier."""
+    """Return the findings of the tracker and the classifier, and the tracker."""
     dialplan, _ = everything()
     tracker = Tracker(in_force(dialplan))
     return [classify(call, RULES) for event in events for call in tracker.feed(event)], tracker
@@ -46,7 +46,7 @@ def settle(events: list[Event]) -> tuple[list[Finding], Tracker]:
 
 @pytest.mark.night
 def test_a_day_with_every_tenth_event_lost() -> None:
-    """No exception, no call with two outcomes, and no prank or strike that the full stream does not have."""
+    """If every tenth event is lost, no call has two outcomes, and no prank or strike is new."""
     events = day(112)
     full, tracker = settle(events)
     torn, _ = settle([event for n, event in enumerate(events) if n % 10 != 9])

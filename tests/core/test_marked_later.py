@@ -1,4 +1,4 @@
-"""A mark after the call changes the caller's record, however often the row is recorded."""
+"""A mark after the call changes the caller's record once, however often the row is recorded."""
 
 from dataclasses import replace
 from typing import Final
@@ -60,7 +60,7 @@ def test_a_prank_costs_a_strike_and_another_mark_takes_it_back() -> None:
 
 
 def test_a_block_that_rests_on_it_is_lifted_too() -> None:
-    """A block that rests on the mark is lifted with it."""
+    """Correcting a prank mark lifts the block that rests on it."""
     pranks = [row(prank(n, CALL.started - (10 - n) * 60 * SECOND)) for n in range(2, 7)]
     record = told(*pranks, row(CALL), marked(Mark.PRANK))
     assert record.block_at(CALL.ended + 1)
@@ -70,7 +70,7 @@ def test_a_block_that_rests_on_it_is_lifted_too() -> None:
 
 
 def test_who_was_silent_waits_for_a_call_back_until_somebody_says_otherwise() -> None:
-    """A silent caller waits for a call-back, and gets no strike: it may be somebody who cannot speak."""
+    """A silent caller waits for a call-back and gets no strike, as somebody may be unable to speak."""
     record = told(row(CALL), marked(Mark.SILENT))
     assert [(missed.call, missed.reason) for missed in record.missed] == [(CALL.id, "silent")]
     assert not record.strikes
@@ -79,7 +79,7 @@ def test_who_was_silent_waits_for_a_call_back_until_somebody_says_otherwise() ->
 
 @given(st.lists(st.sampled_from(Mark), min_size=1, max_size=5), st.data())
 def test_told_twice_it_is_as_told_once(marks: list[Mark], data: st.DataObject) -> None:
-    """Rows recorded again in order, as after a crash, change nothing."""
+    """Recording rows again in their order, as after a crash, changes nothing."""
     rows = [row(CALL), *(marked(*marks[: n + 1]) for n in range(len(marks)))]
     begin = data.draw(st.integers(0, len(rows) - 1))
     again = told(*rows, *rows[begin:])
@@ -110,7 +110,7 @@ def test_what_a_desk_told_of_a_report_stays_however_often_the_call_is_told(later
 
 
 def test_what_a_desk_told_of_a_report_goes_with_another_mark() -> None:
-    """Details of a report go with another mark: what is no report has neither kind nor agency."""
+    """Another mark removes the details of a report, as a call that is no report has none."""
     held = marked(Mark.GENUINE)
     held = replace(held, finding=replace(held.finding, kind="fire"))
     other = marked(Mark.GENUINE, Mark.PRANK)
@@ -121,7 +121,7 @@ def test_what_a_desk_told_of_a_report_goes_with_another_mark() -> None:
 
 @pytest.mark.parametrize("desk", list(Mark))
 def test_a_mark_from_a_desk_stands_against_the_phones(desk: Mark) -> None:
-    """A key does not override a mark from a desk; it overrides an earlier key."""
+    """A key after the call overrides an earlier key, but not a mark from a desk."""
     held = row(CALL)
     by_desk = replace(held, finding=replace(held.finding, mark=desk))
     late = marked(Mark.INFORMATION)

@@ -1,4 +1,4 @@
-"""Only a closed list of applications keeps a caller in the menu."""
+"""Menus: only a closed list of applications keeps a caller in the menu."""
 
 from pathlib import Path
 from typing import Final
@@ -47,7 +47,7 @@ STAY: Final = (
 @pytest.mark.parametrize("exten", ["t", "i"])
 @pytest.mark.parametrize("application", SERVE)
 def test_who_is_served_after_a_wrong_or_missing_choice_misused_nothing(application: str, exten: str) -> None:
-    """In `t` and `i`, any application not on the list may serve the caller."""
+    """A caller who leaves or is ended after an application not on the list, in `t` or `i`, is no prank."""
     step = f"10:00:10 Newexten 100.1 app={application} at=siaga112-ivr,{exten},"
     left = "10:00:40 HangupRequest 100.1\n10:00:40 Hangup 100.1"
     known = application.lower() in menus.SERVICES
@@ -61,7 +61,7 @@ def test_who_is_served_after_a_wrong_or_missing_choice_misused_nothing(applicati
 @pytest.mark.parametrize("exten", ["t", "i"])
 @pytest.mark.parametrize("application", STAY)
 def test_what_asks_speaks_or_reckons_keeps_a_caller_in_the_menu(application: str, exten: str) -> None:
-    """A caller who leaves during one of these, after a wrong or missing choice, left the menu."""
+    """A caller who hangs up during a listed application, after a wrong or missing choice, left the menu."""
     step = f"10:00:10 Newexten 100.1 app={application} at=siaga112-ivr,{exten},1\n"
     left = "10:00:40 HangupRequest 100.1\n10:00:40 Hangup 100.1"
     assert [spelled(finding) for finding in findings(MENU + step + left)] == ["ivr_prank, left_menu"]
@@ -70,7 +70,7 @@ def test_what_asks_speaks_or_reckons_keeps_a_caller_in_the_menu(application: str
 @pytest.mark.parametrize("application", ["BackGround", "WaitExten", "Read", "Playback", "VoiceMail"])
 @pytest.mark.parametrize("exten", ["2", "12", "*", "9#", "o", "a"])
 def test_what_a_key_leads_to_is_not_the_menu(application: str, exten: str) -> None:
-    """After a choice, hanging up is no misuse."""
+    """A caller who hangs up after a choice did not misuse the menu, whatever runs there."""
     table = MENU + f"10:00:09 Newexten 100.1 app={application} at=siaga112-ivr,{exten},1\n"
     left = "10:00:40 HangupRequest 100.1\n10:00:40 Hangup 100.1"
     assert [spelled(finding) for finding in findings(table + left)] == ["abandoned, after_choice"]
@@ -79,7 +79,7 @@ def test_what_a_key_leads_to_is_not_the_menu(application: str, exten: str) -> No
 
 
 def test_a_menu_may_ask_in_the_extension_of_the_number_that_was_called() -> None:
-    """If the menu is in the extension of the number called, that number is no key."""
+    """If the menu runs in the extension of the number called, that extension is no choice."""
     both = frozenset({"siaga112-incoming"})
     table = MENU.replace("siaga112-ivr,s", "siaga112-incoming,112")
     left = "10:00:40 HangupRequest 100.1\n10:00:40 Hangup 100.1"
@@ -93,7 +93,7 @@ def test_a_menu_may_ask_in_the_extension_of_the_number_that_was_called() -> None
 
 
 def test_a_place_at_which_something_else_ran_proves_nothing() -> None:
-    """A place at which something else ran before proves nothing: the caller may be served there."""
+    """If another application ran at the place of a menu step, hanging up there is no misuse."""
     left = "10:00:40 HangupRequest 100.1\n10:00:40 Hangup 100.1"
     for application, expected in (("VoiceMail", "abandoned, after_choice"), ("AGI", "unknown, no_evidence")):
         table = MENU + f"10:00:10 Newexten 100.1 app={application} at=siaga112-ivr,s,6\n"
@@ -111,7 +111,7 @@ RUNS: Final = {
     ("ExecIf", "1?:Background(menu)"): ("NoOp", ""),
     ("ExecIf", "1?Hangup"): ("Hangup", ""),
     ("ExecIf", "1?Goto(app-blackhole,hangup,1)"): ("Goto", "app-blackhole,hangup,1"),
-    # One of the two serves: whichever ran, the place proves nothing.
+    # One of the two may serve the caller, so the place proves nothing, whichever ran.
     ("ExecIf", "1?Background(menu):VoiceMail(1)"): ("VoiceMail", "1"),
     ("ExecIf", "0?VoiceMail(1)"): ("VoiceMail", "1"),
     ("ExecIf", "1?Gosub(sub,s,1)"): ("Gosub", "sub,s,1"),
@@ -136,18 +136,18 @@ RUNS: Final = {
 
 @pytest.mark.parametrize(("written", "read"), RUNS.items(), ids=[" ".join(key) for key in RUNS])
 def test_what_a_step_runs(written: tuple[str, str], read: tuple[str, str]) -> None:
-    """A step runs the application inside; of two, the one that serves; unparsable data counts as serving."""
+    """A step counts as the application inside it; of two, as one that may serve; some data is unreadable."""
     assert menus.runs(*written) == read
 
 
 @given(st.sampled_from(["ExecIf", "Exec", "TryExec", "ExecIfTime"]), st.text(alphabet='?:()[]"\\1ab ,'))
 def test_any_text_is_read(wrapper: str, data: str) -> None:
-    """No data of a step raises an error or gives the wrapper itself."""
+    """No data of a step raises, or gives the wrapper itself as the application."""
     assert menus.runs(wrapper, data)[0].lower() not in {"execif", "exec", "tryexec", "execiftime"}
 
 
 def test_a_step_is_what_it_runs() -> None:
-    """The step of a wrapper is the application inside."""
+    """The event of a wrapper such as ExecIf names the application inside, and where that leads."""
     event = parse(message("Newexten", "Extension: s", "Application: ExecIf", "AppData: 0?a():Goto(b,c,1)"), 0)
     assert isinstance(event, Newexten)
     assert (event.application, event.leads_to) == ("a", "")
@@ -158,7 +158,7 @@ def test_a_step_is_what_it_runs() -> None:
 
 @pytest.mark.parametrize("name", ["t-not-the-menu", "t-voicemail-x6"])
 def test_captures_of_callers_who_were_served(name: str) -> None:
-    """Callers who leave a message, wait or speak in a menu's `t` get no strike, however often."""
+    """A caller who is served in a menu's `t` gets no strike, even after seven calls."""
     replay, entries = replayed((CASES / f"{name}.ami").read_bytes())
     assert len(entries) == 7
     assert {entry.finding.outcome for entry in entries} <= {Outcome.UNKNOWN, Outcome.ABANDONED}
@@ -169,7 +169,7 @@ def test_captures_of_callers_who_were_served(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["ari-answered", "ari-answered-40s"])
 def test_captures_of_talk_in_a_bridge_that_a_program_made(name: str) -> None:
-    """A caller in an ARI program's bridge with somebody is answered, from the first second."""
+    """A caller in a bridge with somebody is answered, even if an ARI program made the bridge."""
     replay, (entry,) = replayed((CASES / f"{name}.ami").read_bytes())
     assert spelled(entry.finding) == "answered, operator"
     assert entry.finding.stages.talk == (1_210 if name == "ari-answered" else 38_810)

@@ -1,4 +1,4 @@
-"""Mutation test of the classifier: any change of it changes the outcome of some call."""
+"""Mutation tests of the classifier: a change to any part of it changes the outcome of some call."""
 
 import ast
 import inspect
@@ -30,7 +30,7 @@ UNHEARD_OF = Call(
     identified=False,
     facts=(Fact(0, FactKind.ARRIVED), Fact(1, FactKind.GAVE_UP, "UNHEARD_OF"), Fact(2, FactKind.ENDED)),
 )
-"""A queue gave up with an unknown word: no AMI event leads to it, but a file may."""
+"""A call whose queue gave up with an unknown status: no AMI event leads to it, but a file may."""
 
 MARKED_LATER = [
     replace(call, facts=(*call.facts, Fact(call.ended + 60_000, FactKind.MARKED, "prank")))
@@ -54,7 +54,7 @@ def results(classifier: ModuleType) -> list[object]:
 
 
 class _Mutator(ast.NodeTransformer):
-    """Changes only the n-th mutable place."""
+    """Changes the nth mutable place only."""
 
     def __init__(self, n: int) -> None:
         self.n = n
@@ -111,7 +111,7 @@ class _Mutator(ast.NodeTransformer):
 
 
 def mutants() -> Iterator[tuple[str, ModuleType]]:
-    """Yield variants of the classifier with one change each."""
+    """Yield variants of the classifier, each with one change and its description."""
     n = 0
     while True:
         mutator = _Mutator(n)
@@ -130,7 +130,7 @@ def mutants() -> Iterator[tuple[str, ModuleType]]:
 
 
 def test_a_word_that_no_table_knows_proves_nothing() -> None:
-    """Whatever a fact says, the classifier gives an outcome, and none that gives a strike."""
+    """A fact with an unknown word makes a call `unknown`, and raises nothing."""
     assert outcome.classify(UNHEARD_OF, RULES).outcome is Outcome.UNKNOWN
 
 
@@ -149,7 +149,7 @@ def test_removing_or_inverting_anything_in_the_classifier_is_noticed() -> None:
 
 @pytest.mark.parametrize("n", range(len(outcome.RULES)))
 def test_every_rule_is_needed(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without any one rule, some call has another outcome."""
+    """Removing any one rule changes the outcome of some call."""
     expected = results(outcome)
     monkeypatch.setattr(outcome, "RULES", (*outcome.RULES[:n], *outcome.RULES[n + 1 :]))
     assert results(outcome) != expected

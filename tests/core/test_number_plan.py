@@ -57,7 +57,7 @@ SERVICES = {
     ],
 )
 def test_every_region_has_one_spelling(region: str, spellings: str, expected: str) -> None:
-    """A number as trunks of its country deliver it, with and without prefixes, is one caller."""
+    """Every spelling in which the trunks of a country deliver a number leads to one caller."""
     found = {raw: canonical(raw, NumberPlan(region)) for raw in spellings.split()}
     assert found == dict.fromkeys(spellings.split(), expected)
 
@@ -74,7 +74,7 @@ def test_every_region_has_one_spelling(region: str, spellings: str, expected: st
     ],
 )
 def test_services_and_local_numbers_are_nobody_in_every_region(region: str, raws: str) -> None:
-    """Emergency, short, toll-free and incomplete numbers of any country are never blocked."""
+    """Emergency, short, toll-free and incomplete numbers have no caller, in any region."""
     assert {raw: canonical(raw, NumberPlan(region)) for raw in raws.split()} == dict.fromkeys(raws.split())
 
 
@@ -101,7 +101,7 @@ def test_services_and_local_numbers_are_nobody_in_every_region(region: str, raws
 def test_a_local_number_is_somebody_only_with_an_area_code(
     plan: NumberPlan, raw: str, expected: str | None
 ) -> None:
-    """A number without prefix is of the centre's own area code, if configured, else nobody's."""
+    """A number without a prefix belongs to the centre's area code if one is configured, else to nobody."""
     assert canonical(raw, plan) == expected
 
 
@@ -117,7 +117,7 @@ def test_a_local_number_is_somebody_only_with_an_area_code(
     ],
 )
 def test_a_plan_that_cannot_be_is_refused(region: str, area: str, says: str) -> None:
-    """A plan that allows no valid local number is rejected at once, with a message."""
+    """A plan with an unknown region or an impossible area code is rejected with the reason."""
     with pytest.raises(ValueError, match=re.escape(says)):
         NumberPlan(region, area)
 
@@ -135,7 +135,7 @@ TEXTS = st.one_of(st.text(max_size=24), st.from_regex(r"\A(\+|00|0|62|65|49|1|91
 @example("0030112", NumberPlan("DE"))
 @example("+4930112", NumberPlan("DE"))
 def test_whatever_is_sent_gives_a_true_number_or_none(raw: str, plan: NumberPlan) -> None:
-    """No text raises; the result is canonical, valid, and not a service's."""
+    """Any text leads to none, or to a canonical, valid number that is not a service's."""
     caller = canonical(raw, plan)
     if caller is None:
         return
@@ -166,7 +166,7 @@ def numbers(draw: st.DrawFn) -> tuple[str, str]:
 @given(numbers())
 @example(("IN", "7410415100"))
 def test_the_spellings_of_a_number_agree(number: tuple[str, str]) -> None:
-    """With plus, 00, the region's own prefix, bare, or with the trunk prefix: one caller."""
+    """A number is one caller with a plus, 00, the region's own prefix, the trunk prefix, or none of them."""
     region, national = number
     plan = NumberPlan(region)
     whole = plan.country_code + national
@@ -187,14 +187,14 @@ def test_the_spellings_of_a_number_agree(number: tuple[str, str]) -> None:
     ],
 )
 def test_a_number_that_may_be_somebody_elses_abroad_is_nobodys(raw: str, readings: str) -> None:
-    """A number with two readings, as in China and Indonesia, is nobody's: doubt favours the caller."""
+    """A text that is a valid number in two countries is nobody's: doubt favours the caller."""
     assert all(canonical(reading) == reading for reading in readings.split())
     assert canonical(raw) is None
 
 
 @pytest.mark.parametrize("prefix", ["001", "007", "017", "*67", "#31#", "1167"])
 def test_a_prefix_that_no_plan_knows_makes_a_number_nobodys(prefix: str) -> None:
-    """An unknown prefix, such as a carrier's own, is neither guessed nor cut off."""
+    """A number with an unknown prefix, such as a carrier's own, is nobody's."""
     assert canonical(f"{prefix}6281234567890") is None
     assert canonical(f"{prefix}081234567890") is None
 
@@ -203,7 +203,7 @@ def test_a_prefix_that_no_plan_knows_makes_a_number_nobodys(prefix: str) -> None
 @example("00862822244670", INDONESIA)
 @example("6581234567", INDONESIA)
 def test_who_is_somebody_is_nobody_else(raw: str, plan: NumberPlan) -> None:
-    """A number is somebody's only if no other reading is valid; our own mobile numbers take precedence."""
+    """A text has a caller only if no other reading of it is valid; the region's mobiles take precedence."""
     caller = canonical(raw, plan)
     if caller is None:
         return
@@ -243,7 +243,7 @@ def test_who_is_somebody_is_nobody_else(raw: str, plan: NumberPlan) -> None:
     ],
 )
 def test_who_is_in_never_block_is_nobody(entry: str, spared: str, not_spared: str) -> None:
-    """An entry of never_block covers every spelling of its numbers, and no others."""
+    """An entry of `never_block` covers every spelling of its numbers, and no other number."""
     plan = NumberPlan(area_code="254", never_block=("0804*", entry))
     assert {raw: canonical(raw, plan) for raw in spared.split()} == dict.fromkeys(spared.split())
     assert all(canonical(raw, plan) for raw in not_spared.split())
@@ -253,7 +253,7 @@ def test_who_is_in_never_block_is_nobody(entry: str, spared: str, not_spared: st
     "entry", ["", "*", "+", "0812**", "*0812", "police", "0254-200-099", "٠٨١٢*", "+62254200000-", "08*-09*"]
 )
 def test_an_entry_of_never_block_that_means_nothing_is_refused(entry: str) -> None:
-    """An invalid entry is rejected with a valid form, and never read as something else."""
+    """An invalid entry of `never_block` is rejected, and never read as something else."""
     with pytest.raises(ValueError, match="not a number"):
         check_never_block(entry)
 
@@ -262,7 +262,7 @@ def test_an_entry_of_never_block_that_means_nothing_is_refused(entry: str) -> No
     "entry", ["+62254200099-+62254200000", "0254200000-+62254200099", "0254200000-02542000"]
 )
 def test_a_range_whose_ends_do_not_fit_is_refused(entry: str) -> None:
-    """A range with swapped ends, or ends of different lengths, is rejected instead of being empty."""
+    """A range with swapped ends, or ends of different form, is rejected instead of being empty."""
     with pytest.raises(ValueError, match="not a range"):
         NumberPlan(never_block=(entry,))
 
@@ -278,7 +278,7 @@ def test_with_a_key_a_caller_is_a_hash_of_the_number() -> None:
 
 @given(numbers())
 def test_with_a_key_spellings_still_agree_and_show_nothing(number: tuple[str, str]) -> None:
-    """Every spelling has the same hash; another key or number gives another hash."""
+    """Every spelling of a number has the same hash; another key or number gives another hash."""
     region, national = number
     keyed, other = (NumberPlan(region, key=key * 16) for key in (b"a", b"b"))
     whole = keyed.country_code + national
@@ -291,7 +291,7 @@ def test_with_a_key_spellings_still_agree_and_show_nothing(number: tuple[str, st
 
 
 def test_a_person_may_type_a_number_or_a_hash_and_a_caller_may_not() -> None:
-    """Commands accept the hashes they print; a hash sent as a caller ID is nobody's."""
+    """A person may type a number or a printed hash; a hash that is sent as a caller ID is nobody's."""
     held = canonical(MOBILE, KEYED)
     assert held
     assert typed(held, KEYED) == typed("0812 3456-7890", KEYED) == held
@@ -308,7 +308,7 @@ def test_with_a_key_nothing_is_kept_as_it_came() -> None:
 
 
 def test_a_masked_hash_shows_its_head() -> None:
-    """A masked hash is enough to follow a caller through a log, but not to look one up."""
+    """A masked hash shows only its first characters: enough to follow a caller through a log."""
     assert masked("h:ea76ff78ce0ed92e2efbea1254286d44") == "h:ea76ff****"
 
 

@@ -1,4 +1,4 @@
-"""The operator who answered, the target of a hand-over, and the author of a mark."""
+"""Who answered a call, who took it over, and who marked it."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ CALLER = "10:00:10.1 BridgeEnter 100.1 bridge=b1 chan=PJSIP/trunk-1\n"
 
 
 def entries(table: str) -> list[Entry]:
-    """Return the entries of a table's calls, with operators' names."""
+    """Return the ledger entries of a table's calls, with operators' names."""
     rules = in_force(names=NAMES).now
     tracker = Tracker(in_force(names=NAMES))
     return [
@@ -30,7 +30,7 @@ def entries(table: str) -> list[Entry]:
 
 
 def entry(table: str) -> Entry:
-    """Return the only call of a table."""
+    """Return the only ledger entry of a table."""
     (one,) = entries(table)
     return one
 
@@ -46,7 +46,7 @@ def entry(table: str) -> Entry:
     ],
 )
 def test_the_queues_member_is_named(interface: str, member: str, person: str) -> None:
-    """An operator's name is the configured one, else the queue's for the member, else the interface."""
+    """An operator is named as configured, else as the queue names the member, else by the interface."""
     agent = f"10:00:09 AgentConnect 100.1 leg=100.2 queue=siaga112 if={interface} member={member}\n"
     table = (QUEUE + agent + PHONE + CALLER + ENDS).replace("Budi (2)", "Budi_(2)")
     found = [replace_member(event) for event in events(table)]
@@ -56,7 +56,7 @@ def test_the_queues_member_is_named(interface: str, member: str, person: str) ->
 
 
 def replace_member(event: Event) -> Event:
-    """Return an event with the space that a table cannot contain."""
+    """Return the event with spaces in the member's name, which a table cannot contain."""
     if isinstance(event, AgentConnect):
         return replace(event, member=event.member.replace("_", " "))
     return event
@@ -69,13 +69,13 @@ def test_without_a_queue_the_phone_in_the_bridge_is_the_operator() -> None:
 
 
 def test_the_queue_may_say_it_after_the_bridge() -> None:
-    """The queue's event may follow the bridge's: only events of one channel are ordered."""
+    """A queue's member is the operator even if the queue reports it after the bridge."""
     late = "10:00:10.2 AgentConnect 100.1 leg=100.2 queue=siaga112 if=PJSIP/102 member=Agung\n"
     assert entry(QUEUE + PHONE + CALLER + late + ENDS).finding.operator == "Agung"
 
 
 def test_who_took_the_call_later_is_not_who_answered() -> None:
-    """The operator who answered keeps the call; the next one is the target of a hand-over."""
+    """Whoever takes the caller over is the target of a hand-over, reached after so many seconds."""
     found = entry(
         TALKS
         + "10:00:30 BlindTransfer 100.1 to=113\n"
@@ -94,7 +94,7 @@ def test_who_took_the_call_later_is_not_who_answered() -> None:
 
 
 def test_nobody_may_answer_a_hand_over() -> None:
-    """If nobody answers a hand-over, the next may be tried; `reached` shows who answered, if anybody."""
+    """A hand-over that nobody answers is not reached, and the next one may be."""
     found = entry(
         TALKS
         + "10:00:30 BlindTransfer 100.1 to=118\n"
@@ -110,7 +110,7 @@ def test_nobody_may_answer_a_hand_over() -> None:
 
 
 def test_an_attended_hand_over_is_reached_at_once_unless_it_still_rings() -> None:
-    """An attended hand-over is reached at once, unless the target still rings, as in a blind one."""
+    """An attended hand-over is reached at once; one whose target still rings counts as blind."""
     attended = entry(TALKS + "10:00:30 AttendedTransfer 100.1 to=113\n" + ENDS).finding.handovers
     assert [(one.how, one.reached) for one in attended] == [(HandedOver.ATTENDED, 0)]
     ringing = entry(TALKS + "10:00:30 AttendedTransfer 100.1 to=113 ringing=1\n" + ENDS).finding.handovers
@@ -118,7 +118,7 @@ def test_an_attended_hand_over_is_reached_at_once_unless_it_still_rings() -> Non
 
 
 def test_a_hand_over_behind_a_local_channel_reaches_who_comes_into_the_bridge() -> None:
-    """Behind a Local channel, as in FreePBX, a hand-over reaches whoever enters the bridge."""
+    """Behind a Local channel, as in FreePBX, a hand-over reaches whoever enters its far bridge."""
     found = entry(
         QUEUE
         + "10:00:09 BridgeEnter 100.3 bridge=b2 chan=Local/101@q-01;2\n"
@@ -140,7 +140,7 @@ def test_a_hand_over_behind_a_local_channel_reaches_who_comes_into_the_bridge() 
 
 
 def test_a_key_during_the_call_is_the_operators_mark() -> None:
-    """A key pressed on the operator's leg is that operator's mark in the audit trail."""
+    """A key that an operator presses during the call is that operator's mark."""
     agent = "10:00:09 AgentConnect 100.1 leg=100.2 queue=siaga112 if=PJSIP/101 member=PJSIP/101\n"
     key = "10:00:30 SiagaMark 100.1 mark=prank leg=100.2 chan=PJSIP/101-0000000a\n"
     found = entry(QUEUE + agent + PHONE + CALLER + key + ENDS).finding
@@ -148,7 +148,7 @@ def test_a_key_during_the_call_is_the_operators_mark() -> None:
 
 
 def test_a_mark_after_the_call_is_of_the_phones_last_answered_call() -> None:
-    """A mark after the call repeats the call's row with the mark; end and figures stay."""
+    """A mark after the call is of the phone's last answered call, whose row is repeated with the mark."""
     later = "10:03:00 SiagaMark - mark=genuine leg=300.1 chan=PJSIP/101-0000000f\n"
     first, again = entries(QUEUE + PHONE + CALLER + ENDS + later)
     assert (first.finding.mark, again.finding.mark) == (None, Mark.GENUINE)
@@ -161,7 +161,7 @@ def test_a_mark_after_the_call_is_of_the_phones_last_answered_call() -> None:
 
 
 def test_a_second_mark_after_the_call_is_told_too() -> None:
-    """A second mark after the call counts too: the first may have been a mistake."""
+    """A second mark after the call replaces the first, which may have been a mistake."""
     marks = "".join(
         f"10:03:0{n} SiagaMark - mark={mark} leg=300.{n} chan=PJSIP/101-0000000f\n"
         for n, mark in enumerate(("prank", "information"))
@@ -181,13 +181,13 @@ def test_a_phone_that_answered_nothing_marks_nothing(chan: str) -> None:
 
 
 def test_a_call_of_hours_ago_is_not_marked_by_phone() -> None:
-    """A phone cannot mark a call of hours ago: the next shift may use it."""
+    """A phone cannot mark a call that ended more than an hour ago: the next shift may use the phone."""
     later = "11:02:01 SiagaMark - mark=genuine leg=300.1 chan=PJSIP/101-0000000f\n"
     assert len(entries(QUEUE + PHONE + CALLER + ENDS + later)) == 1
 
 
 def test_a_mark_dialled_during_the_call_is_of_that_call() -> None:
-    """A mark dialled on a second line during the call is of that call."""
+    """A mark dialled on a second line during the call belongs to that call."""
     key = "10:01:00 SiagaMark - mark=silent leg=300.1 chan=PJSIP/101-0000000f\n"
     found = entry(QUEUE + PHONE + CALLER + key + ENDS).finding
     assert (found.mark, found.marked_by) == (Mark.SILENT, "Siti")

@@ -1,4 +1,4 @@
-"""Call-backs: callers whom an operator has reached over the trunk."""
+"""Call-backs: which callers an operator has reached over the trunk."""
 
 import pytest
 
@@ -27,7 +27,7 @@ CITIZEN = Caller("+6281234567890")
     ],
 )
 def test_who_is_reached(version: str, name: str, reached: list[Caller]) -> None:
-    """A callee who answered an operator is reached, once; nobody else is."""
+    """A citizen who answers an operator's call is reached, once; nobody else is."""
     header, stream = read(GOLDEN / version / f"{name}.ami")
     outgoing = OutgoingCalls(in_force(header.dialplan))
     found = [seen for event in stream for seen in outgoing.feed(event)]
@@ -36,7 +36,7 @@ def test_who_is_reached(version: str, name: str, reached: list[Caller]) -> None:
 
 
 def test_a_call_that_comes_in_reaches_nobody() -> None:
-    """Of the recorded calls, only call-backs reach a citizen; nothing is tracked at the end."""
+    """Of the recorded calls, only call-backs reach the citizen, and none leaves a tracked leg."""
     for path in CAPTURES:
         header, stream = read(path)
         outgoing = OutgoingCalls(in_force(header.dialplan))

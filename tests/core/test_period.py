@@ -1,4 +1,4 @@
-"""Periods in people's notation."""
+"""Periods as people write them."""
 
 from datetime import date, datetime
 from typing import Final
@@ -11,7 +11,7 @@ from siaga112.core.period import of_days, read
 
 ZONE: Final = ZoneInfo("Asia/Jakarta")
 NOW: Final[Millis] = int(datetime(2019, 3, 12, 0, 30, tzinfo=ZONE).timestamp() * SECOND)
-"""Half past midnight here; in London still the 11th."""
+"""Half past midnight in Jakarta, while it is still the 11th in London."""
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ NOW: Final[Millis] = int(datetime(2019, 3, 12, 0, 30, tzinfo=ZONE).timestamp() *
     ],
 )
 def test_days_are_the_sites_own_and_both_included(since: str, until: str, first: str, last: str) -> None:
-    """Without both ends, yesterday; without the first, that one day; without the second, up to today."""
+    """A period without ends is yesterday; with only a last day, that day; with only a first, up to today."""
     asked = read(since, until, NOW, ZONE)
     assert asked == of_days(date.fromisoformat(first), date.fromisoformat(last), ZONE)
     assert asked.whole_days
@@ -35,7 +35,7 @@ def test_days_are_the_sites_own_and_both_included(since: str, until: str, first:
 
 
 def test_a_time_is_not_included_as_an_end() -> None:
-    """A time as an end is exclusive, so periods can adjoin."""
+    """A time as an end is exclusive, so that periods can follow each other."""
     asked = read("2019-02-11T07:00", "2019-02-11T14:00", NOW, ZONE)
     assert (asked.end - asked.first) == 7 * 3_600 * SECOND
     assert not asked.whole_days

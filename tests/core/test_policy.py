@@ -1,4 +1,4 @@
-"""The policy: thresholds, windows, ladder, people's decisions, and its laws."""
+"""The policy: thresholds, window, ladder, people's decisions, doubtful calls, and the laws it keeps."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -33,7 +33,7 @@ NOW = 1_795_000_000_000
 
 
 def strike(n: int, at: Millis) -> Strike:
-    """Return the n-th strike."""
+    """Return the nth strike."""
     return Strike(CallId(f"{n}.0"), at, Outcome.IVR_PRANK, "left_menu")
 
 
@@ -51,7 +51,7 @@ def minutes(*numbers: int) -> list[Millis]:
 
 
 def test_five_misuses_are_forgiven_the_sixth_blocks_for_a_day() -> None:
-    """More than five misuses within the window block for a day."""
+    """Five misuses within the window block nobody, and the sixth leads to a block of a day."""
     assert struck(minutes(1, 2, 3, 4, 5)).blocks == ()
     (block,) = struck(minutes(1, 2, 3, 4, 5, 6)).blocks
     assert (block.level, block.since, block.until) == (Level.TEMPORARY, NOW + 360_000, NOW + 360_000 + DAY)
@@ -60,14 +60,14 @@ def test_five_misuses_are_forgiven_the_sixth_blocks_for_a_day() -> None:
 
 @pytest.mark.fault("policy_edge")
 def test_a_strike_one_window_old_counts_no_more() -> None:
-    """A strike as old as the window no longer counts, to the millisecond."""
+    """A strike exactly one window old no longer counts, and one a millisecond younger does."""
     first, rest = NOW, [NOW + n for n in range(1, 5)]
     assert struck([first, *rest, first + RULES.window]).blocks == ()
     assert len(struck([first, *rest, first + RULES.window - 1]).blocks) == 1
 
 
 def test_any_misuse_after_a_block_is_permanent_within_the_memory() -> None:
-    """Any misuse after a block, within the memory, blocks permanently."""
+    """A misuse after a block leads to a permanent block, until the memory of the block is over."""
     record = struck(minutes(1, 2, 3, 4, 5, 6))
     end = record.blocks[0].until or 0
     again = policy.add_strike(record, strike(7, end), RULES)
@@ -92,7 +92,7 @@ def test_a_longer_ladder() -> None:
 
 
 def test_a_burst_counts_once_if_the_centre_wants_it() -> None:
-    """Redials within `burst` count as one misuse; by default each counts."""
+    """Redials within `burst` count as one misuse; without it, each one counts."""
     redials = [NOW + n for n in range(6)]
     assert len(struck(redials).blocks) == 1
     assert struck(redials, replace(RULES, burst=1_000)).blocks == ()
@@ -109,7 +109,7 @@ def test_allow_listed_never_gets_a_strike() -> None:
 
 
 def test_a_lifted_block_forgives_what_was_before() -> None:
-    """After a person lifted a block, the count and the ladder start again."""
+    """After a person lifts a block, the count and the ladder start again."""
     record = struck(minutes(1, 2, 3, 4, 5, 6))
     after = (record.blocks[0].until or 0) + 1
     record = policy.add_strike(record, strike(7, after), RULES)
@@ -123,7 +123,7 @@ def test_a_lifted_block_forgives_what_was_before() -> None:
 
 @pytest.mark.fault("policy_corrected")
 def test_a_corrected_mark_takes_its_strike_and_block_back_but_forgives_no_other() -> None:
-    """Taking one of six strikes back lifts the block; the next misuse is the sixth again."""
+    """Taking back one of six strikes lifts the block, and the next misuse is the sixth again."""
     record = struck(minutes(1, 2, 3, 4, 5, 6))
     taken = decisions.take_back_strike(
         record, CallId("2.0"), Lift(NOW + 400_000, "op", "was genuine", forgives=False)
@@ -137,7 +137,7 @@ def test_a_corrected_mark_takes_its_strike_and_block_back_but_forgives_no_other(
 
 @pytest.mark.fault("policy_observe")
 def test_verdict_by_mode_and_treatment() -> None:
-    """Only `enforce` answers BLOCK; `observe` reports what it would have answered."""
+    """Only `enforce` gives BLOCK; `observe` gives ALLOW with the reason that it would block."""
     record = struck(minutes(1, 2, 3, 4, 5, 6))
     now = record.blocks[0].since
     held = verdicts.standing(record, now, RULES)
@@ -152,7 +152,7 @@ def test_verdict_by_mode_and_treatment() -> None:
 
 @pytest.mark.fault("policy_expiry")
 def test_a_block_ends_on_the_millisecond() -> None:
-    """The end of a block is exclusive, in the record and in the standing read later."""
+    """A standing leads to BLOCK up to the last millisecond before the block's end, and then to ALLOW."""
     record = struck(minutes(1, 2, 3, 4, 5, 6))
     block = record.blocks[0]
     end = block.until or 0
@@ -162,7 +162,7 @@ def test_a_block_ends_on_the_millisecond() -> None:
 
 
 def test_warning_near_the_limit() -> None:
-    """From the fourth misuse a caller is warned, until the window has passed."""
+    """From the fourth misuse on, a caller is warned, until only three are left in the window."""
     three, four = struck(minutes(1, 2, 3)), struck(minutes(1, 2, 3, 4))
     soon = NOW + 300_000
     assert not verdicts.verdict(verdicts.standing(three, soon, RULES), Mode.ENFORCE, soon, RULES).warn
@@ -174,7 +174,7 @@ def test_warning_near_the_limit() -> None:
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_is_named_where_its_ladder_stands_and_only_there(name: str) -> None:
-    """A block's reason names the preset only if its ladder is unchanged, else the city's own values."""
+    """The rules' title is the preset's name only if its ladder is unchanged; else it lists the values."""
     preset = PRESETS[name]
     assert preset.title == name
     assert replace(preset, cap=3, protect=0, warn_from=2, surge=0).title == name, "no part of the ladder"
@@ -205,7 +205,7 @@ TIMES = st.lists(st.integers(NOW, NOW + 90 * DAY), max_size=30)
 
 @given(TIMES, st.integers(0, 29))
 def test_recording_a_strike_twice_is_recording_it_once(times: list[Millis], which: int) -> None:
-    """Recording a strike again changes nothing, at any time."""
+    """Recording a strike a second time changes nothing."""
     record = struck(times)
     if which < len(times):
         assert policy.add_strike(record, strike(which, times[which]), RULES) == record
@@ -213,7 +213,7 @@ def test_recording_a_strike_twice_is_recording_it_once(times: list[Millis], whic
 
 @given(TIMES)
 def test_the_end_of_a_block_never_moves_earlier(times: list[Millis]) -> None:
-    """Whatever strikes follow, the end of a block never moves earlier."""
+    """Whatever strikes follow, the latest end of the caller's blocks never moves earlier."""
     record, ends = CallerRecord(CALLER), 0
     for n, at in enumerate(sorted(times)):
         record = policy.add_strike(record, strike(n, at), RULES)
@@ -227,7 +227,7 @@ def test_the_end_of_a_block_never_moves_earlier(times: list[Millis]) -> None:
 def test_nobody_is_blocked_without_more_strikes_than_the_threshold(
     times: list[Millis], order: list[int]
 ) -> None:
-    """In any order of strikes, a first block rests on more than the threshold."""
+    """In any order of strikes, the first block rests on more of them than the threshold."""
     record = CallerRecord(CALLER)
     for n in order:
         if n < len(times):
@@ -240,7 +240,7 @@ def test_nobody_is_blocked_without_more_strikes_than_the_threshold(
 def test_the_ready_made_standing_says_what_the_record_says(
     times: list[Millis], now: Millis, mode: Mode
 ) -> None:
-    """The standing written at the last change gives the same verdict as the whole record."""
+    """The standing from the last change gives the same verdict as the record does now."""
     record = struck(sorted(times))
     written = max((s.at for s in record.strikes), default=NOW)
     now = max(now, written)
@@ -252,7 +252,7 @@ def test_the_ready_made_standing_says_what_the_record_says(
 
 @given(st.integers(1, 10 * DAY), st.integers(1, 10 * DAY), st.integers(0, 20 * DAY))
 def test_of_two_blocks_the_later_end_holds(first: Millis, second: Millis, after: Millis) -> None:
-    """A second block never shortens the first."""
+    """Of two blocks, the one that ends later decides how long the caller is blocked."""
     record = CallerRecord(CALLER)
     for span in (first, second):
         block = Block(Level.TEMPORARY, NOW, NOW + span, Origin.MANUAL, "", "a")
@@ -260,11 +260,11 @@ def test_of_two_blocks_the_later_end_holds(first: Millis, second: Millis, after:
     assert (record.block_at(NOW + after) is not None) is (after < max(first, second))
 
 
-# ── calls that come at once ──────────────────────────────────────────────────────────────────────
+# ── parallel calls ───────────────────────────────────────────────────────────────────────────────
 
 
 def spanning(n: int, begun: Millis, at: Millis) -> Strike:
-    """Return the n-th strike, of a call with this begin and end."""
+    """Return the nth strike, of a call with this start and end."""
     return replace(strike(n, at), begun=begun)
 
 
@@ -278,7 +278,7 @@ def held_against(strikes: list[Strike], rules: PolicyRules = RULES) -> CallerRec
 
 @pytest.mark.parametrize("first", range(6))
 def test_calls_of_one_number_that_are_up_at_once_count_for_nothing(first: int) -> None:
-    """Parallel calls of one number count for nothing in any order: the owner's is not known."""
+    """Parallel calls from one number never count, in any order: nobody knows which is the owner's."""
     calls = [spanning(n, NOW + n, NOW + 4_000 + n) for n in range(6)]
     record = held_against([calls[first], *calls])
     assert record.strikes == tuple(calls)
@@ -290,7 +290,7 @@ def test_calls_of_one_number_that_are_up_at_once_count_for_nothing(first: int) -
 
 
 def test_a_call_that_begins_where_the_other_ends_is_a_second_misuse() -> None:
-    """A call that begins where the other ends is a second misuse, to the millisecond."""
+    """A call that begins when the other ends is a second misuse; a millisecond earlier, both are doubtful."""
     one = spanning(1, NOW, NOW + 4_000)
     redialled, forged = spanning(2, NOW + 4_000, NOW + 8_000), spanning(2, NOW + 3_999, NOW + 8_000)
     assert len(policy.count(held_against([one, redialled]), NOW + DAY, RULES).strikes) == 2
@@ -298,7 +298,7 @@ def test_a_call_that_begins_where_the_other_ends_is_a_second_misuse() -> None:
 
 
 def test_a_long_call_makes_all_doubtful_that_came_beside_it() -> None:
-    """A long call makes all calls parallel to it doubtful: the owner made it, or the others."""
+    """A long call makes all calls beside it doubtful, and their block is taken back as a mistake."""
     long = spanning(0, NOW, NOW + 600_000)
     short = [spanning(n, NOW + n * 10_000, NOW + n * 10_000 + 5_000) for n in range(1, 7)]
     before, after = held_against(short), held_against([*short, long])
@@ -312,14 +312,14 @@ def test_a_long_call_makes_all_doubtful_that_came_beside_it() -> None:
 
 
 def test_a_strike_whose_beginning_was_not_kept_counts_as_before() -> None:
-    """A strike without a known begin overlaps with no other and counts."""
+    """A strike without a known start counts, unless another call was up when it ended."""
     assert len(policy.count(struck([NOW] * 6), NOW, RULES).strikes) == 6
     old = strike(1, NOW + 2_000)
     assert policy.count(held_against([old, spanning(2, NOW, NOW + 4_000)]), NOW + DAY, RULES).strikes == ()
 
 
 def test_what_a_person_decided_is_not_taken_back_by_a_doubt() -> None:
-    """A block confirmed by a supervisor is not lifted by a later doubt, only by a person."""
+    """A later doubt takes back a pending proposal, but not a block that a supervisor confirmed."""
     rules = replace(RULES, cap=1, temporary=(), permanent="proposed")
     short = [spanning(n, NOW + n * 10_000, NOW + n * 10_000 + 5_000) for n in range(1, 7)]
     proposed = held_against(short, rules)
@@ -334,7 +334,7 @@ def test_what_a_person_decided_is_not_taken_back_by_a_doubt() -> None:
 
 
 def test_a_strike_that_is_taken_back_makes_none_beside_it_doubtful() -> None:
-    """Taking back a strike also settles the doubt about the calls beside it; that alone blocks nobody."""
+    """Taking back a strike makes the calls beside it count again, but that alone blocks nobody."""
     owners = [spanning(n, NOW + n * 20_000, NOW + n * 20_000 + 5_000) for n in range(1, 7)]
     record = held_against([*owners[:5], spanning(9, NOW + 101_000, NOW + 104_000), owners[5]])
     assert (record.blocks, len(policy.count(record, NOW + DAY, RULES).strikes)) == ((), 5)
@@ -351,7 +351,7 @@ def test_a_strike_that_is_taken_back_makes_none_beside_it_doubtful() -> None:
 def test_no_two_that_count_are_ever_up_at_one_moment(
     spans: list[tuple[Millis, Millis]], order: Random
 ) -> None:
-    """In any order of arrival the same calls count, and no two of them are parallel."""
+    """In any order of recording, the same calls count, and no two of them are parallel."""
     strikes = [spanning(n, begun, begun + lasted) for n, (begun, lasted) in enumerate(spans)]
     counted = policy.count(held_against(strikes), NOW + DAY, RULES).strikes
     order.shuffle(strikes)
@@ -384,7 +384,7 @@ def test_what_counts_is_what_one_by_one_counts(  # noqa: PLR0917 - each one matt
     trunk_burst: int,
     lifted: int,
 ) -> None:
-    """The fast count equals a strike-by-strike count: not old, forgiven, doubtful or of a burst."""
+    """The fast count equals a plain one that leaves out old, forgiven and doubtful strikes and bursts."""
     strikes = sorted(
         (
             Strike(CallId(f"{n}.0"), at, outcome, "left_menu", at - span, trunk)

@@ -1,4 +1,4 @@
-"""Stages of current calls: the incremental state equals a full walk through all calls."""
+"""Stages of the calls in progress: the incremental state equals a walk through all calls."""
 
 from collections import Counter
 
@@ -24,7 +24,7 @@ def queued(call: TrackedCall) -> QueueCallerJoin | None:
 
 
 def agrees(tracker: Tracker) -> set[Stage]:
-    """Compare with a walk through all calls; return the stages that have calls."""
+    """Check that the tracker's state equals a walk through its calls; return the stages that have calls."""
     calls = list(tracker._calls.values())
     stages = Counter(call.stage for call in calls)
     assert tracker.stages() == stages
@@ -44,7 +44,7 @@ def agrees(tracker: Tracker) -> set[Stage]:
 
 @given(st.lists(st.sampled_from(EVENTS), max_size=80))
 def test_whatever_happens_the_kept_order_is_that_of_a_walk(stream: list[Event]) -> None:
-    """For any events in any order, counts, queues and order equal those of a walk."""
+    """After any events in any order, the counts, queues and order of calls equal those of a walk."""
     tracker = Tracker(in_force(DIALPLAN))
     for event in stream:
         tracker.feed(event)
@@ -53,7 +53,7 @@ def test_whatever_happens_the_kept_order_is_that_of_a_walk(stream: list[Event]) 
 
 @given(st.data(), st.lists(st.sampled_from(STREAMS), min_size=2, max_size=6))
 def test_calls_that_run_side_by_side(data: st.DataObject, chosen: list[list[Event]]) -> None:
-    """For interleaved complete calls, the state after each event equals a walk."""
+    """While complete calls are interleaved, the state after each event equals a walk."""
     tracker, left = Tracker(in_force(DIALPLAN)), [list(stream) for stream in chosen]
     while left:
         stream = left[data.draw(st.integers(0, len(left) - 1))]
@@ -63,7 +63,7 @@ def test_calls_that_run_side_by_side(data: st.DataObject, chosen: list[list[Even
 
 
 def test_the_streams_lead_through_every_stage() -> None:
-    """The streams of these laws pass through every stage."""
+    """The streams that these laws use pass through every stage."""
     tracker = Tracker(in_force(DIALPLAN))
     assert {stage for stream in STREAMS for event in stream for stage in _fed(tracker, event)} == set(Stage)
 
@@ -74,7 +74,7 @@ def _fed(tracker: Tracker, event: Event) -> set[Stage]:
 
 
 def test_nothing_stays_of_a_call_that_is_gone() -> None:
-    """Nothing remains of a gone call or an empty queue; dropping an unknown call changes nothing."""
+    """Nothing remains of a dropped call or an empty queue, even if the call is dropped twice."""
     progress = Progress()
     progress.put(CallId("1.1"), Spot(Stage.QUEUE, 7, "fire", 5))
     progress.put(CallId("1.1"), Spot(Stage.QUEUE, 7, "police", 6))

@@ -1,4 +1,4 @@
-"""queue_log: what its lines prove of a call, and what they do not."""
+"""queue_log: what its lines prove about a call, and what they do not."""
 
 import pytest
 
@@ -35,7 +35,7 @@ CALLS = {
 
 @pytest.mark.parametrize(("lines", "expected"), CALLS.values(), ids=list(CALLS))
 def test_what_a_calls_lines_prove(lines: list[str], expected: str | None) -> None:
-    """A call's lines prove only what they say, and never a prank."""
+    """A call's lines prove an outcome only if they name it, and never a prank."""
     settled = evidence_of(record for record in parse(lines) if isinstance(record, QueueRecord))
     assert (f"{settled.outcome} {settled.reason}" if settled else None) == expected
     if settled:
@@ -44,7 +44,7 @@ def test_what_a_calls_lines_prove(lines: list[str], expected: str | None) -> Non
 
 
 def test_lines_that_no_call_caused_are_passed_over_and_bad_ones_told() -> None:
-    """Lines of starts and logins are skipped; an invalid line is reported with its number."""
+    """Lines about starts and logins are skipped, and an invalid line is reported."""
     lines = [
         "1795463300|NONE|NONE|NONE|QUEUESTART|",
         "1795463301|MANAGER|siaga112|Local/101@operators|ADDMEMBER|",
@@ -57,5 +57,5 @@ def test_lines_that_no_call_caused_are_passed_over_and_bad_ones_told() -> None:
 
 @pytest.mark.parametrize("time", ["\u00b2", "\u0661", "9" * 5_000, "1.\u00b2", "1.x", ".", "-1"])
 def test_a_time_that_is_none_makes_a_bad_line(time: str) -> None:
-    """An invalid time, as in other digits or too long, makes a bad line and raises nothing."""
+    """A line with an invalid time is reported with its number, and raises nothing."""
     assert list(parse([f"{time}|1.0|siaga112|NONE|ABANDON|1|1|9"])) == [BadLine(1)]

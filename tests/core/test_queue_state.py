@@ -1,4 +1,4 @@
-"""Surge: while the line is overloaded or unstaffed, volume is not misuse."""
+"""Queue state: while the line is overloaded or unstaffed, volume is not misuse (a surge)."""
 
 from dataclasses import replace
 
@@ -19,12 +19,12 @@ OURS = frozenset({"siaga112"})
 
 
 def line(patience: Millis, queues: frozenset[str] = OURS) -> QueueState:
-    """Return a tracker that has not seen the queues yet."""
+    """Return a queue state that has not seen the queues yet."""
     return QueueState(in_force(replace(DIALPLAN, queues=queues), PolicyRules(surge=patience)))
 
 
 def queues(*states: OperatorState | None, queue: str = "siaga112", patience: int = 10 * SECOND) -> QueueState:
-    """Return a tracker with operators in these states."""
+    """Return a queue state with operators in these states."""
     seen = line(patience)
     members = tuple(QueueMember(queue, f"PJSIP/{number}", state) for number, state in enumerate(states))
     seen.feed(QueueStatus(NOW, ("siaga112", "office"), members, ()))
@@ -32,7 +32,7 @@ def queues(*states: OperatorState | None, queue: str = "siaga112", patience: int
 
 
 def waiting(*calls: tuple[str, Millis, str]) -> Overdue:
-    """Return the waiting callers: queue, since when, and number."""
+    """Return the counter of overdue callers for these calls: queue, since when, and number."""
     progress = Progress()
     for number, (queue, since, caller) in enumerate(calls):
         progress.put(CallId(str(number)), Spot(Stage.QUEUE, since, queue, since, caller))
@@ -40,7 +40,7 @@ def waiting(*calls: tuple[str, Millis, str]) -> Overdue:
 
 
 def test_callers_who_wait_too_long_make_a_surge() -> None:
-    """Two callers who wait too long in our queue make a surge: no strikes."""
+    """Two callers who wait too long in our queue make a surge; one, or two in another queue, do not."""
     busy = queues(OperatorState.BUSY)
     at, late = NOW - 10 * SECOND, NOW - 10 * SECOND - 1
     assert busy.surge(waiting(("siaga112", at, "0812"), ("siaga112", at, "0813")), NOW) == ""
@@ -51,7 +51,7 @@ def test_callers_who_wait_too_long_make_a_surge() -> None:
 
 
 def test_one_accomplice_who_waits_makes_none() -> None:
-    """One waiting caller with several calls makes no surge; each call without a number is one caller."""
+    """Up to LOOKED_AT calls from one number are one caller, and each call without a number is a caller."""
     busy, late = queues(OperatorState.BUSY), NOW - 18 * SECOND
     assert busy.surge(waiting(("siaga112", late, "0812")), NOW) == ""
     assert busy.surge(waiting(*[("siaga112", late, "0812")] * LOOKED_AT), NOW) == ""
@@ -60,7 +60,7 @@ def test_one_accomplice_who_waits_makes_none() -> None:
 
 
 def test_many_operators_take_more_callers() -> None:
-    """A surge takes a quarter of the operators on duty, rounded up; those on a break or away do not count."""
+    """A surge takes one waiting caller for every four operators on duty, rounded up, and at least two."""
     late = NOW - 18 * SECOND
     for on_duty, enough in ((1, 2), (8, 2), (9, 3), (20, 5)):
         busy = queues(*[OperatorState.BUSY] * on_duty, OperatorState.PAUSED, None)
@@ -70,13 +70,13 @@ def test_many_operators_take_more_callers() -> None:
 
 
 def test_where_nothing_is_known_of_operators_one_caller_is_enough() -> None:
-    """Before operators are known, one waiting caller makes a surge: doubt favours the caller."""
+    """If nothing is known about operators, one waiting caller makes a surge: doubt favours the caller."""
     unknown = line(10 * SECOND)
     assert unknown.surge(waiting(("siaga112", NOW - 11 * SECOND, "0812")), NOW) == "a caller waited over 10s"
 
 
 def test_nobody_logged_in_makes_a_surge() -> None:
-    """Without an available operator there is a surge; breaks and unavailable phones do not count."""
+    """There is a surge if no operator of our queue is on duty; a paused or unreachable one is not."""
     nobody = "no operator logged in"
     assert queues().surge(waiting(), NOW) == nobody
     assert queues(None, OperatorState.PAUSED).surge(waiting(), NOW) == nobody
@@ -85,7 +85,7 @@ def test_nobody_logged_in_makes_a_surge() -> None:
 
 
 def test_only_what_was_seen_makes_a_surge() -> None:
-    """Before the queues are seen, and on a PBX without our queue, there is no surge."""
+    """Missing operators are no surge before the queues are seen, nor on a PBX without our queue."""
     assert line(10 * SECOND).surge(waiting(), NOW) == ""
     elsewhere = line(10 * SECOND)
     elsewhere.feed(QueueStatus(NOW, ("office",), (), ()))
@@ -93,7 +93,7 @@ def test_only_what_was_seen_makes_a_surge() -> None:
 
 
 def test_a_centre_may_switch_it_off() -> None:
-    """Without a configured patience there is never a surge."""
+    """With a patience of 0, there is never a surge."""
     assert queues(patience=0).surge(waiting(*[("siaga112", NOW - 60 * SECOND, "")] * 9), NOW) == ""
 
 
@@ -118,7 +118,7 @@ ROW = {
     "LastCall": "0", "LastPause": str(PAUSED_AT // SECOND), "LoginTime": "1795949000", "InCall": "0",
     "Status": "1", "Paused": "1", "PausedReason": "sholat Jumat", "Wrapuptime": "0",
 }  # fmt: skip
-"""As Asterisk 22.10 and 16.30 send it."""
+"""A queue member as Asterisk 22.10 and 16.30 send it."""
 
 BUDI = QueueMember("siaga112", "PJSIP/102", OperatorState.PAUSED, "Budi Santoso", "sholat Jumat", PAUSED_AT)
 OLDEST = ("Queue", "Name", "Location", "Status", "Paused")
@@ -141,12 +141,12 @@ OLDEST = ("Queue", "Name", "Location", "Status", "Paused")
     ],
 )
 def test_a_queues_member_is_read(changed: dict[str, str], seen: QueueMember) -> None:
-    """A member has its name unless it is the interface, and its pause with reason and valid begin."""
+    """A member has its state, its name unless that is the interface, and, if paused, the reason and start."""
     assert member_seen(ROW | changed) == seen
 
 
 def test_a_member_is_read_of_whatever_the_pbx_leaves_out() -> None:
-    """Missing headers, as in older versions, are unknown values."""
+    """Headers that older versions lack are read as unknown; a row without a required header is ignored."""
     assert member_seen({name: ROW[name] for name in OLDEST}) == replace(BUDI, reason="", since=0)
     assert member_seen({name: ROW[name] for name in OLDEST if name != "Name"}) == replace(
         BUDI, name="", reason="", since=0
@@ -160,7 +160,7 @@ def status(at: Millis, *members: QueueMember) -> QueueStatus:
 
 
 def test_operators_are_listed_by_name_the_longest_pause_first() -> None:
-    """Operators are listed by the person's, else the member's name, longest pause first."""
+    """Operators are listed by the person's name, else the member's; the longest pause comes first."""
     names = Names({"PJSIP/101": "Siti", "Budi Santoso": "Budi", "103": "Ratna"})
     rules = in_force(replace(DIALPLAN, queues=OURS))
     rules.now = replace(rules.now, names=names)
@@ -197,7 +197,7 @@ def test_an_operator_in_two_queues_is_listed_once() -> None:
 
 
 def test_since_when_is_known_where_the_change_was_seen() -> None:
-    """A state's begin is known only if its change was seen: not at first, nor after a reconnection."""
+    """The start of a state is known only if the change was seen: not at first, nor after a reconnection."""
     seen = line(0)
     free = QueueMember("siaga112", "PJSIP/1", OperatorState.AVAILABLE)
     busy = replace(free, state=OperatorState.BUSY)
@@ -218,7 +218,7 @@ def test_since_when_is_known_where_the_change_was_seen() -> None:
 
 
 def test_beside_one_accomplice_a_misuse_costs_a_strike() -> None:
-    """Leaving the menu gives a strike while one caller waits 18 s, but not while two do."""
+    """Leaving the menu costs a strike while one caller waits too long, but not while two do."""
     misuse = """
         10:00:30  Newchannel  100.9  num=081211119999
         10:00:30  VarSet      100.9  SIAGA_CALLER=081211119999

@@ -1,4 +1,4 @@
-"""Permanent blocks are reviewed, and numbers that became quiet are released."""
+"""Review of permanent blocks: old ones are proposed to a person, and quiet numbers are released."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ SEEN = Watched(NOW - 400 * DAY, NOW + 10_000 * DAY)
 
 
 def permanent(origin: Origin = Origin.AUTOMATIC, since: Millis = NOW) -> CallerRecord:
-    """Return a permanently blocked caller."""
+    """Return the record of a permanently blocked caller."""
     block = Block(Level.PERMANENT, since, None, origin, "misused again", "somebody", step=2)
     return CallerRecord(CALLER, blocks=(block,))
 
@@ -29,7 +29,7 @@ def blocked(record: CallerRecord, now: Millis) -> bool:
 
 
 def test_a_number_that_was_quiet_for_the_span_is_released() -> None:
-    """A number without a call for 60 days is released, with no record: it may have a new owner."""
+    """A number without a call for 60 days is released and forgiven: it may have a new owner."""
     held, due = permanent(), NOW + 60 * DAY
     assert review(held, Called(), SEEN, due - 1, RULES) == held
     freed = review(held, Called(), SEEN, due, RULES)
@@ -40,21 +40,21 @@ def test_a_number_that_was_quiet_for_the_span_is_released() -> None:
 
 
 def test_a_call_begins_the_quiet_anew() -> None:
-    """Any call restarts the quiet time, even a rejected one: somebody uses the number."""
+    """A call, even a rejected one, restarts the quiet time: somebody uses the number."""
     held, called = permanent(), Called(NOW + 30 * DAY, 1)
     assert review(held, called, SEEN, NOW + 90 * DAY - 1, RULES) == held
     assert not blocked(review(held, called, SEEN, NOW + 90 * DAY, RULES), NOW + 90 * DAY)
 
 
 def test_nothing_is_quiet_over_a_time_that_nobody_watched() -> None:
-    """A ledger that begins later, or whose last call is old, proves no silence."""
+    """A ledger that is empty, begins too late or has no recent call does not prove that a number is quiet."""
     held, due = permanent(), NOW + 60 * DAY
     for watched in (Watched(), Watched(NOW + DAY, due), Watched(NOW - DAY, due - 2 * DAY)):
         assert review(held, Called(), watched, due, RULES) == held
 
 
 def test_a_permanent_block_comes_up_for_review_and_goes_on_until_somebody_decides() -> None:
-    """A block due for review stays in force; the proposal says what the number did since."""
+    """A block that is due for review stays in force, and its proposal says what the number did since."""
     now = NOW + 180 * DAY
     asked = review(permanent(), Called(now - 3 * DAY, 17), SEEN, now, RULES)
     assert asked.proposed
@@ -65,7 +65,7 @@ def test_a_permanent_block_comes_up_for_review_and_goes_on_until_somebody_decide
 
 
 def test_what_is_confirmed_comes_up_again_one_span_later() -> None:
-    """A confirmed block is due for review one span after its confirmation."""
+    """A confirmed block is due for review again one span after the confirmation."""
     now, called = NOW + 180 * DAY, Called(NOW + 179 * DAY, 2)
     kept = decisions.confirm(review(permanent(), called, SEEN, now, RULES), Lift(now, "s", "goes on"))
     assert blocked(kept, now + 1)
@@ -75,7 +75,7 @@ def test_what_is_confirmed_comes_up_again_one_span_later() -> None:
 
 
 def test_dismissing_a_review_lifts_the_block_whoever_imposed_it() -> None:
-    """Dismissing a review lifts the block, even one imposed by a person."""
+    """Dismissing a review lifts the block, whoever imposed it."""
     now, called = NOW + 180 * DAY, Called(NOW + 179 * DAY, 2)
     for origin in Origin:
         asked = review(permanent(origin), called, SEEN, now, RULES)
@@ -83,7 +83,7 @@ def test_dismissing_a_review_lifts_the_block_whoever_imposed_it() -> None:
 
 
 def test_without_the_settings_nothing_is_looked_at() -> None:
-    """Without the settings, as in `permenkominfo-2016`, there are no reviews."""
+    """Without the settings, as in `permenkominfo-2016`, a permanent block is never reviewed."""
     held = permanent()
     assert review(held, Called(), SEEN, NOW + 5_000 * DAY, PolicyRules()) == held
 

@@ -1,4 +1,4 @@
-"""The compact mapping of standings behaves like a dict."""
+"""The compact table of standings behaves like a dict."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +22,7 @@ STANDINGS = st.one_of(
 
 @given(st.lists(st.tuples(CALLERS, STANDINGS)))
 def test_what_is_put_last_is_what_is_given(puts: list[tuple[Caller, Standing]]) -> None:
-    """Each caller has the standing set last, and all others none."""
+    """A caller has the standing that was put last, and a caller who was never put has none."""
     standings, expected = Standings(), {}
     for caller, standing in puts:
         standings.put(caller, standing)
@@ -34,7 +34,7 @@ def test_what_is_put_last_is_what_is_given(puts: list[tuple[Caller, Standing]]) 
 
 @given(st.lists(st.lists(st.tuples(CALLERS, STANDINGS))))
 def test_many_at_once_are_as_one_by_one(pages: list[list[tuple[Caller, Standing]]]) -> None:
-    """Pages of standings leave what they leave one by one; of a caller who comes twice, the last."""
+    """Putting pages of standings equals putting them one by one: a caller's last one holds."""
     standings = Standings()
     expected: dict[Caller, Standing] = {}
     for page in pages:
@@ -45,7 +45,7 @@ def test_many_at_once_are_as_one_by_one(pages: list[list[tuple[Caller, Standing]
 
 
 def test_hashes_with_the_same_beginning_are_different_callers() -> None:
-    """A shelf sorts by half of a hash; the other half tells callers apart."""
+    """Hashes with the same first half are different callers, told apart by the second half."""
     standings, expected = Standings(), {}
     for nth in range(20_000):
         caller = Caller(f"h:{nth % 2:016x}{nth:016x}")
@@ -60,7 +60,7 @@ def test_hashes_with_the_same_beginning_are_different_callers() -> None:
 
 
 def test_what_is_cleared_is_nobodys() -> None:
-    """After `clear` nobody has a standing."""
+    """After `clear`, nobody has a standing."""
     standings = Standings()
     standings.put(Caller("+6281234567890"), Standing(level=Level.PERMANENT))
     standings.clear()

@@ -1,4 +1,4 @@
-"""Streams cut at any event, doubled or shuffled give one outcome per call, and no new prank."""
+"""Streams that are cut at any event, doubled or shuffled: one outcome per call, and no new prank."""
 
 from collections import Counter
 
@@ -38,7 +38,7 @@ def outcomes(found: list[Finding]) -> list[tuple[str, str, str]]:
 @EACH
 @pytest.mark.fault("ami_torn")
 def test_cut_anywhere(stream: list[Event]) -> None:
-    """If the connection is lost after any event and all calls are gone, each has one outcome, no strike."""
+    """If the connection is lost at any event, a call ends at most once, and gets no strike if it was up."""
     whole = settle(stream)
     for cut in range(len(stream)):
         at = stream[cut].at
@@ -54,8 +54,8 @@ def test_cut_anywhere(stream: list[Event]) -> None:
 @EACH
 @pytest.mark.fault("ami_torn")
 def test_everything_twice(stream: list[Event]) -> None:
-    """Each event delivered twice changes no outcome, and gives no second one."""
-    ours = (Interrupted, Resumed)  # our own events, not the PBX's: they are not doubled
+    """Delivering each event twice changes no outcome, and gives no second one."""
+    ours = (Interrupted, Resumed)  # events of our own, which no PBX can deliver twice
     twice = [event for event in stream for _ in range(1 if isinstance(event, ours) else 2)]
     assert outcomes(settle(twice)) == outcomes(settle(stream))
 
@@ -69,14 +69,14 @@ def test_everything_twice(stream: list[Event]) -> None:
 @given(data=st.data())
 @pytest.mark.fault("ami_torn")
 def test_any_order(stream: list[Event], data: st.DataObject) -> None:
-    """However the events are shuffled, no other call becomes a prank."""
+    """Shuffling the events makes no other call a prank."""
     shuffled = data.draw(st.permutations(stream))
     assert pranks(settle(shuffled)) <= pranks(settle(stream))
 
 
 @pytest.mark.fault("ami_flood")
 def test_100000_events_that_nobody_knows_leave_nothing_behind() -> None:
-    """Events of channels whose begin was not seen are ignored, and nothing grows."""
+    """Events of channels whose start was not seen are ignored, and do not fill the memory."""
     tracker = Tracker(in_force(DIALPLAN))
     place = DialplanPosition("siaga112-ivr", "s", "1")
     for n in range(100_000):

@@ -29,7 +29,7 @@ BURST = FULL.trunk_burst
 
 
 def strike(n: int, trunk: str = "PJSIP/a", *, attested: bool = False, every: Millis = 11 * MINUTE) -> Strike:
-    """Return the n-th strike, eleven minutes after the previous: beyond a burst."""
+    """Return the nth strike, by default eleven minutes after the previous one: beyond a burst."""
     at = NOW + n * every
     return Strike(CallId(f"{n}.0"), at, Outcome.IVR_PRANK, "left_menu", at - 4_000, trunk, attested=attested)
 
@@ -53,7 +53,7 @@ def seen(*table: str) -> Call:
 
 
 def test_half_a_misuse_where_nobody_vouches_for_the_number() -> None:
-    """Unattested calls count half: the eleventh blocks. Of attested ones, the sixth does."""
+    """If unattested calls weigh half, the eleventh leads to a block; of attested calls, the sixth does."""
     assert held_against([strike(n) for n in range(10)], HALF_UNATTESTED).blocks == ()
     (block,) = held_against([strike(n) for n in range(11)], HALF_UNATTESTED).blocks
     assert "11 misuses, weighing 5.5, more than 5" in block.reason
@@ -61,7 +61,7 @@ def test_half_a_misuse_where_nobody_vouches_for_the_number() -> None:
 
 
 def test_one_unattested_call_after_a_block_is_not_enough_for_a_permanent_one() -> None:
-    """The permanent step takes one full misuse, so two unattested calls."""
+    """The permanent step takes one full misuse, so two unattested calls that weigh half."""
     record = held_against([strike(n) for n in range(11)], HALF_UNATTESTED)
     (block,) = record.blocks
     later = [
@@ -88,7 +88,7 @@ def test_unattested_calls_may_count_nothing() -> None:
 
 
 def test_half_a_misuse_each_where_one_number_came_over_several_trunks() -> None:
-    """Six calls over two trunks, at half a misuse each, block nobody; over one trunk they do."""
+    """Six calls over one trunk lead to a block; over two trunks, at half weight, they do not."""
     assert len(held_against([strike(n) for n in range(6)], HALF_TRUNKS).blocks) == 1
     mixed = [strike(n, "PJSIP/b" if n == 3 else "PJSIP/a") for n in range(6)]
     assert held_against(mixed, HALF_TRUNKS).blocks == ()
@@ -129,7 +129,7 @@ def test_by_default_neither_trunk_nor_attestation_matters_beyond_a_burst(strikes
 
 @given(STRIKES, SHARES)
 def test_the_record_keeps_as_many_strikes_as_a_block_needs(strikes: list[Strike], share: float) -> None:
-    """The record keeps enough strikes for a block, however little each weighs."""
+    """Pruning a record does not change the weight of its strikes, however little each weighs."""
     rules = replace(FULL, unattested=share or 0.1, several_trunks=share or 0.1)
     record = held_against(strikes, rules)
     now = NOW + DAY
@@ -142,12 +142,12 @@ def test_the_record_keeps_as_many_strikes_as_a_block_needs(strikes: list[Strike]
 
 
 def counted(strikes: list[Strike], rules: PolicyRules = FULL) -> list[CallId]:
-    """Return those of the calls that count."""
+    """Return the calls that count."""
     return [one.call for one in policy.count(held_against(strikes, rules), NOW + DAY, rules).strikes]
 
 
 def test_of_one_numbers_calls_over_two_trunks_within_a_burst_none_counts() -> None:
-    """Calls of one number over two trunks in a burst count for nothing: the owner's are not known."""
+    """Calls from one number over two trunks within a burst never count: any of them may be forged."""
     owner = [strike(n, "PJSIP/telkom", every=MINUTE) for n in range(6)]
     assert len(held_against(owner, FULL).blocks) == 1
     forged = replace(strike(2, "PJSIP/cheap", every=MINUTE), call=CallId("9.0"), at=NOW + 150_000)
@@ -157,7 +157,7 @@ def test_of_one_numbers_calls_over_two_trunks_within_a_burst_none_counts() -> No
 
 
 def test_one_millisecond_parts_a_burst() -> None:
-    """A burst ends, to the millisecond, at its length after the first call's end."""
+    """Calls over two trunks count from the burst's length apart, and not a millisecond closer."""
     first, second = strike(0, "PJSIP/a"), strike(1, "PJSIP/b")
     apart = replace(second, begun=first.at + BURST, at=first.at + BURST + 4_000)
     closer = replace(second, begun=first.at + BURST - 1, at=first.at + BURST + 3_999)
@@ -169,7 +169,7 @@ def test_one_millisecond_parts_a_burst() -> None:
 
 
 def test_a_centre_whose_trunks_share_one_exchanges_calls_switches_it_off() -> None:
-    """With `trust.burst = "0s"`, each call counts, except parallel ones."""
+    """With `trust.burst = "0s"`, calls over several trunks count, however close together they are."""
     rules = Policy.model_validate({"trust": {"burst": "0s"}}).rules()
     mixed = [strike(n, f"PJSIP/{n % 2}", every=MINUTE) for n in range(6)]
     assert counted(mixed) == []
@@ -193,7 +193,7 @@ def test_a_block_is_taken_back_when_a_call_makes_one_of_its_calls_doubtful(order
 
 
 def test_the_weight_of_several_trunks_is_also_of_those_that_count_for_nothing() -> None:
-    """The weight for several trunks includes calls that count for nothing: doubt never adds weight."""
+    """A doubtful call still makes its number one of several trunks, so doubt never adds weight."""
     owner = [strike(n) for n in range(8)]
     forged = replace(strike(0, "PJSIP/b"), call=CallId("9.0"), at=owner[0].at + MINUTE, begun=owner[0].at + 1)
     assert (
@@ -229,7 +229,7 @@ def test_no_block_rests_on_what_a_forger_sends_beside_the_owners_calls(
 ) -> None:
     """A forger's calls over another trunk, within a burst of the owner's, count for nothing.
 
-    A caller blocked or proposed with the forged calls is so without them too, no later.
+    A caller who is blocked with the forged calls is also blocked without them, no later.
     """
     rules = replace(FULL, several_trunks=share)
     owner = _calls(spans, 0, "PJSIP/telkom")
@@ -258,7 +258,7 @@ def test_no_block_rests_on_what_a_forger_sends_beside_the_owners_calls(
 def test_what_came_before_the_window_makes_a_call_in_it_doubtful(
     spans: list[tuple[Millis, Millis]], order: Random, minutes: int
 ) -> None:
-    """Of two parallel calls neither counts, even if one is outside the window, in any order."""
+    """A call that is doubtful because of another does not count, even if that one is before the window."""
     rules, now = replace(FULL, window=minutes * MINUTE), NOW + 245 * MINUTE
     strikes = [replace(one, trunk=f"PJSIP/{n % 3}") for n, one in enumerate(_calls(spans, 0, ""))]
     strikes.sort(key=lambda one: one.order)
@@ -280,7 +280,7 @@ def test_what_makes_a_call_doubtful_goes_with_it(spans: list[tuple[Millis, Milli
         assert set(policy.count(pruned, now, rules).strikes) <= set(policy.count(record, now, rules).strikes)
 
 
-# ── what is known of a call ──────────────────────────────────────────────────────────────────────
+# ── the trunk and the attestation of a call ──────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -298,12 +298,12 @@ def test_what_makes_a_call_doubtful_goes_with_it(spans: list[tuple[Millis, Milli
     ],
 )
 def test_a_channels_name_says_over_which_trunk_it_came(channel: str, trunk: str) -> None:
-    """A channel's name gives driver and trunk, without the channel's serial or the caller's number."""
+    """A call's trunk is its channel's name without the channel's serial and the caller's number."""
     assert trunk_of(channel) == trunk
 
 
 def test_the_dialplans_word_makes_a_call_attested() -> None:
-    """A call is attested only by `yes` from the dialplan on the call itself."""
+    """A call is attested only if the dialplan's last SIAGA_ATTESTED for it is `yes`."""
     for word, attested in (
         (["yes"], True),
         (["no"], False),

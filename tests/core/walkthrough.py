@@ -1,4 +1,4 @@
-"""Writes docs/policy.md: a caller's way up the ladder, call by call, by the policy's own code."""
+"""Writes docs/policy.md: a caller's way up the ladder, call by call, as the policy's code decides it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ DOCUMENT: Final = Path(__file__).parents[2] / "docs/policy.md"
 HOUR: Final[Millis] = 3_600_000
 START: Final[Millis] = 1_795_000_000_000
 ATTEMPTS: Final = (0, 1, 2, 3, 4, 5, 6, 30, 31, 60, 90, 120, 150, 180, 210)
-"""The hours of the calls of somebody who only misuses the line, after the first call."""
+"""When somebody who only misuses the line calls, in hours after the first call."""
 
 INTRODUCTION: Final = Path(__file__).with_suffix(".md").read_text("utf-8")
 
