@@ -1,1 +1,1 @@
-"""Tests of the two flows, without drivers."""
+"""Tests of the service layer, without drivers."""

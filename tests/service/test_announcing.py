@@ -1,4 +1,4 @@
-"""Events of current calls are announced as they happen, and the end of each block exactly once."""
+"""Announcing: calls in progress as they move, and the end of each block exactly once."""
 
 import asyncio
 import itertools
@@ -46,7 +46,7 @@ ENDS = "10:02:00  Hangup  100.1"
 
 
 class Told:
-    """Records that store the announcements; the next one fails with `raises`."""
+    """Records that keep the announcements, and fail with `raises` while that is set."""
 
     def __init__(self) -> None:
         self.told: list[Announcement] = []
@@ -55,29 +55,29 @@ class Told:
         self.tries = 0
 
     async def announce(self, told: Sequence[Announcement]) -> None:
-        """Store them."""
+        """Keep the announcements."""
         self.tries += 1
         if self.raises:
             raise self.raises
         self.told += told
 
     async def announce_ends(self, now: Millis) -> None:
-        """Record when ended blocks were searched."""
+        """Keep the time at which ended blocks were searched for."""
         if self.raises:
             raise self.raises
         self.looked.append(now)
 
     async def last_announced(self) -> int:
-        """Return how many there are."""
+        """Return the number of the last announcement."""
         return len(self.told)
 
     async def announcements(self, after: int, limit: int = 1_000) -> Sequence[Announced]:
-        """Return those after that number."""
+        """Return the announcements after that number."""
         return [Announced(n + 1, one) for n, one in enumerate(self.told)][after : after + limit]
 
 
 class Line:
-    """An announcer, with its events and its clock."""
+    """An announcer with a tracker to feed and a clock to set."""
 
     def __init__(self, records: Told | DatabaseRecords) -> None:
         self.rules = in_force(replace(DIALPLAN, queues=frozenset({"siaga112"})))
@@ -86,7 +86,7 @@ class Line:
         self.announcer = Announcer(records, self.tracker, QueueState(self.rules), lambda: self.now)
 
     async def plays(self, table: str) -> None:
-        """Feed these events of the PBX, and announce."""
+        """Feed these events to the tracker, and announce."""
         for event in events(table):
             self.tracker.feed(event)
         await self.announcer.announce()
@@ -98,7 +98,7 @@ class Line:
 
 
 async def test_a_call_is_told_of_as_it_moves() -> None:
-    """Begin, queue and answer are each announced once, with the PBX's time."""
+    """A call's start, queue and answer are each announced once, with the PBX's time."""
     records = Told()
     line = Line(records)
     for table in (ARRIVES, QUEUE, TALKS, ENDS):
@@ -114,7 +114,7 @@ async def test_a_call_is_told_of_as_it_moves() -> None:
 
 
 async def test_what_went_on_between_two_looks_is_all_told_in_order() -> None:
-    """A call answered between two rounds is still announced as begun and waiting."""
+    """A call that starts and is answered between two rounds is announced as both, in that order."""
     records = Told()
     await Line(records).plays(f"{ARRIVES}\n{QUEUE}\n{TALKS}")
     kinds = [one.type for one in records.told]
@@ -124,7 +124,7 @@ async def test_what_went_on_between_two_looks_is_all_told_in_order() -> None:
 
 
 async def test_what_could_not_be_written_is_not_told_later() -> None:
-    """What could not be written is no longer current, and is dropped; later events are announced."""
+    """An announcement that could not be written is dropped as no longer current; later ones are written."""
     records = Told()
     line = Line(records)
     records.raises = StoreDownError("away")
@@ -137,7 +137,7 @@ async def test_what_could_not_be_written_is_not_told_later() -> None:
 
 @pytest.mark.parametrize("error", [StoreDownError("away"), StoreBrokenError("odd"), RuntimeError("ours")])
 async def test_no_trouble_ends_the_announcer(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No error of the records ends the announcer; it continues when they are back."""
+    """No error of the records ends the announcer, and it continues once they work again."""
     monkeypatch.setattr(announcing, "EVERY_SECONDS", 0.0)
     records = Told()
     line = Line(records)
@@ -156,7 +156,7 @@ async def test_no_trouble_ends_the_announcer(error: Exception, monkeypatch: pyte
 
 
 async def test_ends_are_looked_for_now_and_then() -> None:
-    """Ended blocks are searched at the start and then at intervals, not in each round."""
+    """Ended blocks are searched for at the start and then at intervals, not in each round."""
     records = Told()
     line = Line(records)
     for after in (0, 1, ENDS_EVERY - 1, ENDS_EVERY, ENDS_EVERY + 1, 2 * ENDS_EVERY):
@@ -165,7 +165,7 @@ async def test_ends_are_looked_for_now_and_then() -> None:
 
 
 async def test_a_clock_that_was_set_back_does_not_keep_ends_from_being_looked_for() -> None:
-    """A clock set back a year does not delay the search; an impossible time starts none."""
+    """A clock that is set back a year does not delay the search, and an impossible time starts none."""
     records = Told()
     line = Line(records)
     for now in (NOW, NOW + 365 * DAY, NOW + 1, NOW + 2, LAST_INSTANT, FIRST_INSTANT - 1):
@@ -178,7 +178,7 @@ async def test_a_clock_that_was_set_back_does_not_keep_ends_from_being_looked_fo
 
 @pytest.fixture
 async def url(tmp_path: Path) -> str:
-    """Return the address of a database."""
+    """Return the address of a new, empty database."""
     address = f"sqlite:///{tmp_path}/siaga112.db"
     engine = connect(address)
     METADATA.create_all(engine)
@@ -188,14 +188,14 @@ async def url(tmp_path: Path) -> str:
 
 @pytest.fixture
 async def records(url: str) -> AsyncIterator[DatabaseRecords]:
-    """Open the records."""
+    """Yield the records in that database."""
     found = DatabaseRecords(connect(url), "lab")
     yield found
     await found.close()
 
 
 async def impose(records: DatabaseRecords, caller: Caller, held: Block, at: Millis = NOW) -> None:
-    """Block a caller at this instant, as both flows do."""
+    """Impose a block at this instant, in a transaction."""
 
     def act(work: Work) -> None:
         before = work.held(caller)
@@ -207,7 +207,7 @@ async def impose(records: DatabaseRecords, caller: Caller, held: Block, at: Mill
 
 
 async def ends(records: DatabaseRecords) -> list[tuple[Caller | None, Millis]]:
-    """Return the announced ends of blocks: the caller and the time."""
+    """Return the announced ends of blocks, each with its caller and time."""
     return [
         (one.told.caller, one.told.at)
         for one in await records.announcements(0)
@@ -216,7 +216,7 @@ async def ends(records: DatabaseRecords) -> list[tuple[Caller | None, Millis]]:
 
 
 async def test_the_end_of_a_temporary_block_is_told_once(records: DatabaseRecords) -> None:
-    """The end is announced once, with its own time, however long the announcer runs."""
+    """The end of a temporary block is announced once, with its own time, however long the announcer runs."""
     line = Line(records)
     await line.at(NOW)
     await impose(records, CALLER, block(NOW, NOW + 45 * SECOND))
@@ -226,7 +226,7 @@ async def test_the_end_of_a_temporary_block_is_told_once(records: DatabaseRecord
 
 
 async def test_no_end_is_lost_or_told_twice_over_a_restart(records: DatabaseRecords) -> None:
-    """Ends before, between and after two runs of the daemon are each announced once."""
+    """Ends during, between and after runs of the daemon are each announced once."""
     first = Line(records)
     await first.at(NOW)
     for nth, caller in enumerate((CALLER, OTHER, Caller("+6281233333333"))):
@@ -242,7 +242,7 @@ async def test_no_end_is_lost_or_told_twice_over_a_restart(records: DatabaseReco
 async def test_an_end_that_came_while_the_database_was_away_is_told_when_it_is_back(
     records: DatabaseRecords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Announcements are derived from the rows, so nothing is lost."""
+    """An end that passes while the database is down is announced once it is back."""
 
     async def away(*_: object) -> None:
         raise StoreDownError("away")
@@ -259,7 +259,7 @@ async def test_an_end_that_came_while_the_database_was_away_is_told_when_it_is_b
 
 
 async def test_no_end_is_lost_or_told_twice_whatever_is_written_late(records: DatabaseRecords) -> None:
-    """Blocks written before, at or after a search, and before, at or after their ends, are announced once."""
+    """A block's end is announced once, however late the block is written, and however near to a search."""
     line, at = Line(records), NOW
     until_: dict[Caller, Millis] = {}
     await line.at(at)

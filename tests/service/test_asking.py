@@ -1,4 +1,4 @@
-"""What a person must confirm before a manual block: one rule for every interface."""
+"""What a person must confirm before a block, by the same rule for every interface."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -25,7 +25,7 @@ NEAR: Final = Caller("+62254200113")
 
 @dataclass
 class Asked(Office):
-    """A desk that knows a service's numbers."""
+    """A desk that knows services' numbers."""
 
     services: Services = field(default_factory=dict)
 
@@ -39,11 +39,11 @@ class Asked(Office):
         self.deeds = Deeds(self.supervisor, ZoneInfo("UTC"), tongue())
 
     async def reported(self, at: Millis) -> None:
-        """Record a genuine report of the caller at this time."""
+        """Record a genuine report of the caller, from a call at this time."""
         await self.record(marked(answered(1, at), Mark.GENUINE))
 
     async def asked(self, *callers: Caller) -> list[Cause]:
-        """Return the questions before a block of these callers."""
+        """Try to block these callers; return the causes that must be confirmed first."""
         with pytest.raises(AskFirstError) as raised:
             await self.deeds.block(callers, DAY, "threats")
         for caller in callers:
@@ -52,7 +52,7 @@ class Asked(Office):
 
 
 async def test_who_lately_reported_something_genuine_is_asked_about() -> None:
-    """A block soon after a genuine report needs a confirmation, which the audit trail has with its age."""
+    """A block soon after a genuine report needs a confirmation; the audit trail then names the report."""
     office = Asked()
     await office.reported(office.now - 3 * DAY - 60 * SECOND)
     assert await office.asked(CALLER) == [Cause.GENUINE]
@@ -65,7 +65,7 @@ async def test_who_lately_reported_something_genuine_is_asked_about() -> None:
 
 @pytest.mark.parametrize("late", [0, 1])
 async def test_a_genuine_report_speaks_for_a_caller_as_long_as_the_policy_protects(late: Millis) -> None:
-    """A report counts up to the last millisecond of `protect`."""
+    """A genuine report needs a confirmation up to the last millisecond of `protect`."""
     office = Asked()
     await office.reported(NOW)
     at = (await office.supervisor.record(CALLER)).reports[0].at
@@ -78,7 +78,7 @@ async def test_a_genuine_report_speaks_for_a_caller_as_long_as_the_policy_protec
 
 
 async def test_a_number_beside_a_service_number_is_asked_about() -> None:
-    """A number beside a service's needs a confirmation that names the service; other numbers do not."""
+    """Blocking a number near a service's needs a confirmation that names the service; others need none."""
     office = Asked(services=dict.fromkeys(neighbours("0254200112", SERANG), "Damkar: 0254200112"))
     with pytest.raises(
         AskFirstError, match=r"\+62254200113 is in the range of a service number \(Damkar: 02"
@@ -91,7 +91,7 @@ async def test_a_number_beside_a_service_number_is_asked_about() -> None:
 
 
 async def test_more_than_twenty_at_once_are_asked_about_once() -> None:
-    """More than twenty at once need one confirmation besides those of each; twenty do not."""
+    """Blocking more than twenty callers at once needs a confirmation; twenty do not."""
     office = Asked()
     some = [Caller(f"+6281300000{n:03}") for n in range(AT_ONCE)]
     assert all(one.done for one in await office.deeds.block(some, DAY, "threats"))
@@ -104,7 +104,7 @@ async def test_more_than_twenty_at_once_are_asked_about_once() -> None:
 
 
 async def test_of_several_each_stands_for_itself() -> None:
-    """If one is on the allow list, the others are blocked, and the reason for that one is printed."""
+    """Of several callers, one on the allow list is left out with the reason, and the others are blocked."""
     office = Asked()
     await office.supervisor.allow(OTHER, "clinic")
     done = await office.deeds.block([CALLER, OTHER], DAY, "threats")
@@ -115,7 +115,7 @@ async def test_of_several_each_stands_for_itself() -> None:
 
 
 async def test_a_report_that_comes_between_the_question_and_the_block_is_asked_about_too() -> None:
-    """The record at the moment of writing the block decides."""
+    """Whether a block needs a confirmation depends on the caller's record at the moment of writing it."""
     office = Asked()
     await office.supervisor.ask_first([CALLER])
     await office.reported(NOW)
@@ -125,7 +125,7 @@ async def test_a_report_that_comes_between_the_question_and_the_block_is_asked_a
 
 
 async def test_what_a_proposal_says_already_is_not_asked_again() -> None:
-    """A proposal made because of a genuine report needs no confirmation again; a newer report does."""
+    """A proposal that already names a genuine report can be confirmed at once, unless a report is newer."""
     office = Asked()
     await office.reported(NOW - DAY)
     await office.record(*(entry(prank(10 + n, NOW - 3_600_000 + n * 60_000)) for n in range(6)))
@@ -147,7 +147,7 @@ async def test_what_a_proposal_says_already_is_not_asked_again() -> None:
 
 
 def test_the_question_is_asked_in_both_languages() -> None:
-    """The question is one line in either language, for every interface."""
+    """All causes for a confirmation are one line, here in Indonesian."""
     settings = Settings.model_validate({"agencies": {"0254200112": "Damkar"}, "pbx": {"area_code": "254"}})
     assert settings.service_numbers()[NEAR] == "Damkar: 0254200112"
     found = asking.cautions(CallerRecord(NEAR), NOW, settings.policy_rules(), settings.service_numbers())
@@ -171,7 +171,7 @@ def test_the_question_is_asked_in_both_languages() -> None:
 def test_a_range_is_all_that_shares_all_but_the_last_two_digits(
     named: str, inside: str, outside: str
 ) -> None:
-    """The range contains all numbers that differ in the last two digits, however the number is spelled."""
+    """A service number's range is all numbers that differ only in the last two digits, in any spelling."""
     found = neighbours(named, SERANG)
     assert Caller(inside) in found
     assert Caller(outside) not in found
@@ -179,26 +179,26 @@ def test_a_range_is_all_that_shares_all_but_the_last_two_digits(
 
 @pytest.mark.parametrize("named", ["112", "113", "PJSIP/101", "", "Damkar", "5001"])
 def test_a_short_number_or_an_extension_has_no_range(named: str) -> None:
-    """Short service numbers are never callers (`caller_id`), and an extension is no caller ID."""
+    """A short number, an extension or a name has no range, as none of them can be a caller."""
     assert neighbours(named, SERANG) == ()
 
 
 def test_with_a_caller_key_the_range_is_of_hashes() -> None:
-    """A typed hash is recognised too, and so is one from an address of ours."""
+    """With a caller key, a service number's range consists of hashes."""
     plan = NumberPlan("ID", "254", key=b"sixteen letters!")
     assert canonical(NEAR, plan) in neighbours("0254200112", plan)
     assert all(one.startswith("h:") for one in neighbours("0254200112", plan))
 
 
 def test_a_range_of_never_block_names_its_ends_and_a_prefix_nobody() -> None:
-    """Numbers in the range can never be blocked; those just beside it need a confirmation."""
+    """An entry of `never_block` names the ends of a range or a single number; a prefix names none."""
     assert ends_of("+62254200000-+62254200099") == ("+62254200000", "+62254200099")
     assert ends_of("0254 200112") == ("0254200112",)
     assert ends_of("0804*") == ()
 
 
 def test_all_that_the_configuration_names_has_a_range() -> None:
-    """Agencies, our own numbers, `never_block` and the contact for objections have a range."""
+    """Agencies, the centre's numbers, `never_block` and the contact for appeals have a range."""
     settings = Settings.model_validate(
         {
             "agencies": {"0254200112": "Damkar", "113": "Damkar"},
@@ -223,5 +223,5 @@ def test_all_that_the_configuration_names_has_a_range() -> None:
 
 @pytest.mark.parametrize("number", ["08001234567", "0804123456", "08091234567", "112", "0254112"])
 def test_numbers_of_special_kinds_can_not_be_blocked_at_all(number: str) -> None:
-    """Toll-free, shared-cost, premium and short numbers are never callers, so there is nothing to confirm."""
+    """Toll-free, shared-cost, premium and short numbers are never callers, so they cannot be blocked."""
     assert canonical(number, SERANG) is None

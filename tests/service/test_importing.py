@@ -36,12 +36,12 @@ class Failing(MemoryStore):
 
 
 def caller(number: int) -> Caller:
-    """Return a caller of the list."""
+    """Return the list's caller on this line."""
     return Caller(f"+62812{number:08}")
 
 
 def numbers(until: Millis | None = None) -> Callable[[], Iterator[Wanted]]:
-    """Return a list."""
+    """Return a function that reads the list from its start, as an import does."""
     return lambda: (Wanted(number, caller(number), until, "") for number in range(COUNT))
 
 
@@ -51,17 +51,17 @@ def importer(store: MemoryStore, kind: Kind = Kind.BLOCK, at: Millis = NOW) -> I
 
 
 def desk(store: MemoryStore) -> Supervisor:
-    """Return a desk."""
+    """Return a supervisor's desk on this store."""
     return Supervisor(store, RULES, Mode.ENFORCE, lambda: NOW + 5, "ratna")
 
 
 async def trail(store: MemoryStore) -> list[tuple[str, str, str, str]]:
-    """Return the audit trail."""
+    """Return the audit trail: what, about whom, details, reason."""
     return [(d.action, d.subject, d.detail, d.reason) for d in await store.audit_entries(0, NOW + DAY)]
 
 
 async def test_a_list_is_brought_in_whole_with_one_line_in_the_audit_trail() -> None:
-    """All numbers are imported, in batches; each block is counted under its origin."""
+    """All numbers of a list are imported in batches, with one audit line, and counted as imported blocks."""
     store = Failing()
     assert await importer(store).apply(numbers(), COUNT) == COUNT
     assert len(await store.blocked(NOW + 1)) == COUNT
@@ -71,7 +71,7 @@ async def test_a_list_is_brought_in_whole_with_one_line_in_the_audit_trail() -> 
 
 
 async def test_the_same_list_again_changes_nothing() -> None:
-    """A repeated import changes neither blocks nor the audit trail."""
+    """Importing a list again changes neither blocks nor the audit trail."""
     store = Failing()
     await importer(store).apply(numbers(NOW + DAY), COUNT)
     before, lines = store.records, await trail(store)
@@ -84,7 +84,7 @@ async def test_the_same_list_again_changes_nothing() -> None:
 
 @pytest.mark.parametrize("kind", Kind)
 async def test_what_fails_on_the_way_leaves_nothing_behind(kind: Kind) -> None:
-    """A failed import is undone, and the audit trail says so; the next try imports everything."""
+    """An import that fails is undone, the audit trail says so, and the next try imports everything."""
     store = Failing()
     store.fails = range(3, 4)
     with pytest.raises(StoreDownError, match="gone"):
@@ -97,7 +97,7 @@ async def test_what_fails_on_the_way_leaves_nothing_behind(kind: Kind) -> None:
 
 
 async def test_whoever_stops_it_finds_all_as_it_was() -> None:
-    """Ctrl-C between two batches undoes the import."""
+    """An import that is stopped between two batches is undone."""
     store = Failing()
     stopped = importer(store)
     stopped.stopped = lambda: store.done == 2
@@ -107,7 +107,7 @@ async def test_whoever_stops_it_finds_all_as_it_was() -> None:
 
 
 async def test_what_cannot_be_taken_back_is_said() -> None:
-    """If the database stays down, the error has the number of remaining blocks and how to import the rest."""
+    """If an import cannot be undone, the error says how many numbers remain; a new try imports the rest."""
     store = Failing()
     store.fails = range(3, 99)
     with pytest.raises(Exception, match=f"{2 * BATCH} of {2 * BATCH} imported numbers could not be removed"):
@@ -119,7 +119,7 @@ async def test_what_cannot_be_taken_back_is_said() -> None:
 
 
 async def test_who_was_allowed_meanwhile_is_left_out() -> None:
-    """A caller allowed between the plan and the import is left out: the import checks again."""
+    """A caller who is put on the allow list between the check and the import is left out."""
     store = Failing()
     bringing = importer(store)
     assert set(await bringing.judge(list(numbers()()))) == {None}
@@ -129,7 +129,7 @@ async def test_who_was_allowed_meanwhile_is_left_out() -> None:
 
 
 async def test_who_was_released_since_stays_released() -> None:
-    """The same file does not block a released caller again."""
+    """Importing the same file again does not block a caller who was released since."""
     store = Failing()
     await importer(store).apply(numbers(), COUNT)
     await desk(store).unblock(caller(3), "a school")

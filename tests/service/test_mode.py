@@ -1,4 +1,4 @@
-"""The mode: `off` takes effect at once, an unknown mode is not guessed, a switch is not lost."""
+"""Watching the mode: `off` takes effect at once, an unknown mode is not guessed, a switch is not lost."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,13 +23,13 @@ OFF = Switch(Mode.OFF, NOW + 1, "budi", "flood")
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Check often."""
+    """Make the watch look at its sources often."""
     monkeypatch.setattr(watched, "POLL_SECONDS", 0.001)
     monkeypatch.setattr(watched, "LOCAL_SECONDS", 0.001)
 
 
 class Machine:
-    """A daemon's watch of the mode, with its sources."""
+    """A machine with its daemon's watch of the mode, and the sources of the mode."""
 
     def __init__(self, configured: Mode = Mode.ENFORCE, store: MemoryStore | None = None) -> None:
         self.store = store or MemoryStore()
@@ -39,7 +39,7 @@ class Machine:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Run the watch, as a daemon does from its start."""
+        """Run the watch during the block, as a daemon does from its start."""
         await self.watch.begin()
         task = asyncio.create_task(self.watch.run())
         try:
@@ -51,17 +51,17 @@ class Machine:
                 await task
 
     async def becomes(self, mode: Mode | None) -> None:
-        """Wait for a mode."""
+        """Wait until this mode is in force."""
         await until(lambda: self.watch.current() is mode, what=f"the mode {mode}")
 
     async def looks_again(self, times: int = 5) -> None:
-        """Wait until it has checked the store some more times."""
+        """Wait until the watch has asked the store this many more times."""
         seen = len(self.meter.up)
         await until(lambda: len(self.meter.up) >= seen + times)
 
 
 async def test_the_mode_is_not_known_until_the_store_has_told() -> None:
-    """Only `off` holds before the store answers: the mode may have been switched off meanwhile."""
+    """Until the store answers, the last known mode is not in force: it may have been switched off since."""
     machine = Machine()
     machine.local.last = ENFORCED
     machine.store.down = True
@@ -75,7 +75,7 @@ async def test_the_mode_is_not_known_until_the_store_has_told() -> None:
 
 @pytest.mark.parametrize("who", ["configuration", "file", "kept"])
 async def test_an_off_needs_no_store(who: str) -> None:
-    """A configured, manual or last known `off` holds from the first verdict."""
+    """`off` from the configuration, the file or the last known switch is in force without the store."""
     machine = Machine(Mode.OFF if who == "configuration" else Mode.ENFORCE)
     machine.store.down = True
     machine.local.off = Switch(Mode.OFF) if who == "file" else None
@@ -85,7 +85,7 @@ async def test_an_off_needs_no_store(who: str) -> None:
 
 
 async def test_a_configured_off_holds_at_once_and_before_a_switch() -> None:
-    """A configured `off` holds when the configuration is reloaded, even while the store is down."""
+    """An `off` in a reloaded configuration is in force at once, and overrides the switch in the store."""
     machine = Machine()
     machine.store.held_switch = ENFORCED
     async with machine.running():
@@ -101,7 +101,7 @@ async def test_a_configured_off_holds_at_once_and_before_a_switch() -> None:
 
 
 async def test_the_file_holds_while_the_store_is_away_and_is_told_to_it_later() -> None:
-    """`off` holds on this machine at once, and for the site, with who and why, once the store is back."""
+    """The file `off` is in force at once, and goes to the store with author and reason once that is back."""
     machine = Machine()
     machine.store.held_switch = ENFORCED
     async with machine.running():
@@ -118,7 +118,7 @@ async def test_the_file_holds_while_the_store_is_away_and_is_told_to_it_later() 
 
 
 async def test_a_file_made_by_hand_is_for_this_machine_until_it_is_gone() -> None:
-    """A file without who and when is not propagated, and no switch removes it."""
+    """A file `off` without author and time is not passed to the store, and no switch removes it."""
     machine = Machine()
     machine.local.off = Switch(Mode.OFF)
     async with machine.running():
@@ -132,7 +132,7 @@ async def test_a_file_made_by_hand_is_for_this_machine_until_it_is_gone() -> Non
 
 
 async def test_who_switches_on_elsewhere_takes_the_file_away() -> None:
-    """Once the site knows of the `off`, a later switch makes this daemon remove the file."""
+    """Once the store has the `off` of a file, a later switch elsewhere makes the daemon remove the file."""
     machine = Machine()
     machine.local.off = OFF
     async with machine.running():
@@ -143,7 +143,7 @@ async def test_who_switches_on_elsewhere_takes_the_file_away() -> None:
 
 
 async def test_an_off_that_the_site_has_not_heard_of_is_not_undone_from_elsewhere() -> None:
-    """A later switch elsewhere that did not know of this `off` does not undo it here."""
+    """A later switch elsewhere does not undo the file `off` while the store does not have it."""
     machine = Machine()
     machine.local.off = OFF
     machine.store.held_switch = Switch(Mode.ENFORCE, OFF.at + 1, "ratna")
@@ -156,7 +156,7 @@ async def test_an_off_that_the_site_has_not_heard_of_is_not_undone_from_elsewher
 
 @pytest.mark.parametrize("lost", [None, Switch(Mode.ENFORCE), ENFORCED])
 async def test_a_switch_that_the_store_lost_is_brought_back(lost: Switch | None) -> None:
-    """After FLUSHALL, or with an empty or late replica, `off` stays, is written again, and logged once."""
+    """If the store loses an `off`, the mode stays `off`; the switch is written again and logged once."""
     machine = Machine()
     machine.store.held_switch = OFF
     with capture_logs() as logs:
@@ -171,7 +171,7 @@ async def test_a_switch_that_the_store_lost_is_brought_back(lost: Switch | None)
 
 
 async def test_a_switch_outlives_a_restart_with_a_new_store() -> None:
-    """The state directory keeps the switch: an empty Redis does not restore the configured mode."""
+    """The switch in the state directory, not the configured mode, is in force and goes to an empty store."""
     machine = Machine(Mode.OBSERVE)
     machine.local.last = ENFORCED
     async with machine.running():
@@ -194,7 +194,7 @@ class Frozen(MemoryStore):
 
 @pytest.mark.parametrize("frozen", ["redis", "database"])
 async def test_an_off_is_heard_from_either_while_the_other_hangs(frozen: str) -> None:
-    """Both are asked independently: one that hangs does not delay the other."""
+    """An `off` in one store is in force while the other store hangs, as each is asked by itself."""
     machine, sound = Machine(), MemoryStore()
     names = ["redis", "database"]
     stores = {name: Frozen() if name == frozen else sound for name in names}
@@ -208,7 +208,7 @@ async def test_an_off_is_heard_from_either_while_the_other_hangs(frozen: str) ->
 
 
 async def test_until_both_have_told_or_failed_the_mode_is_not_known() -> None:
-    """The mode in Redis may be older than the database's: both must answer or fail first."""
+    """The mode is unknown until each store has answered or failed: one may know a newer switch."""
     machine, late = Machine(), Frozen()
     machine.store.held_switch = ENFORCED
     machine.watch = ModeWatch(
@@ -220,7 +220,7 @@ async def test_until_both_have_told_or_failed_the_mode_is_not_known() -> None:
 
 
 async def test_what_one_has_lost_it_is_told_again() -> None:
-    """A flushed Redis gets the mode from the database, and a restored database gets it from Redis."""
+    """A store that lacks the newest switch gets it from the other store."""
     machine, redis, database = Machine(), MemoryStore(), MemoryStore()
     machine.watch = ModeWatch(
         {"redis": redis, "database": database}, Mode.ENFORCE, machine.meter, machine.local
@@ -235,7 +235,7 @@ async def test_what_one_has_lost_it_is_told_again() -> None:
 
 @pytest.mark.parametrize("first", [0, 1])
 async def test_of_two_machines_the_newest_switch_holds_on_both(first: int) -> None:
-    """Of two machines with different switches, both use the newer, whoever reaches an empty store first."""
+    """Two machines with different switches both use the newer one, whoever reaches an empty store first."""
     store = MemoryStore()
     machines = Machine(store=store), Machine(store=store)
     machines[0].local.last, machines[1].local.last = ENFORCED, OFF
@@ -249,7 +249,7 @@ async def test_of_two_machines_the_newest_switch_holds_on_both(first: int) -> No
 
 
 async def test_a_state_directory_that_cannot_be_used_ends_nothing() -> None:
-    """The store's mode holds without the state directory."""
+    """If the state directory fails, the store's mode is in force."""
     machine = Machine()
     machine.local.broken = True
     machine.store.held_switch = ENFORCED
@@ -260,7 +260,7 @@ async def test_a_state_directory_that_cannot_be_used_ends_nothing() -> None:
 
 
 async def test_a_switch_that_cannot_be_looked_for_stays_as_it_was() -> None:
-    """A failing disk does not make the mode stricter."""
+    """If the file `off` can no longer be read, the mode stays `off`."""
     machine = Machine()
     machine.local.off = Switch(Mode.OFF)
     async with machine.running():

@@ -1,4 +1,4 @@
-"""If our own clock is set back, the time it showed before counts for a day."""
+"""Our own clock: if it is set back, the time that it showed before counts for a day."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tests.samples import NOW
 
 
 class Turned:
-    """A clock that the test sets, with its state in a folder."""
+    """A clock that the test sets, with its stored time in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.now, self.seconds = NOW, 100.0
@@ -20,7 +20,7 @@ class Turned:
         self.clock = OwnClock(lambda: self.now, lambda: self.seconds, self.kept)
 
     def shows(self, at: Millis, after: float = 1.0) -> Millis:
-        """Set the clock's time after some seconds; return the latest time believed."""
+        """Let some seconds pass and set the clock; return the latest time that is believed."""
         self.now = at
         self.seconds += after
         self.clock.look()
@@ -28,7 +28,7 @@ class Turned:
 
 
 async def test_what_was_shown_before_a_step_is_believed_for_a_day(tmp_path: Path) -> None:
-    """After a step of a week back, blocks end by the time shown before; a day later, by the clock."""
+    """After a step of a week back, the time shown before counts for a day, and then the clock's own time."""
     turned = Turned(tmp_path)
     assert turned.shows(NOW) == NOW
     with capture_logs() as logs:
@@ -41,7 +41,7 @@ async def test_what_was_shown_before_a_step_is_believed_for_a_day(tmp_path: Path
 
 
 async def test_a_clock_that_was_ahead_and_is_put_right_is_believed_after_a_day(tmp_path: Path) -> None:
-    """After ten years ahead for a moment, no temporary block holds for a day; then all do as before."""
+    """If the clock was ten years ahead for a moment, that time counts for a day, and then the clock's own."""
     turned = Turned(tmp_path)
     assert turned.shows(NOW + 3_653 * DAY) == NOW + 3_653 * DAY
     assert turned.shows(NOW) == NOW + 3_653 * DAY
@@ -49,7 +49,7 @@ async def test_a_clock_that_was_ahead_and_is_put_right_is_believed_after_a_day(t
 
 
 async def test_a_small_step_is_the_clock(tmp_path: Path) -> None:
-    """Steps as by NTP and leap seconds are not logged, and end no block early."""
+    """A step back within the tolerance is believed at once and is not logged."""
     turned = Turned(tmp_path)
     with capture_logs() as logs:
         assert turned.shows(NOW) == NOW
@@ -58,7 +58,7 @@ async def test_a_small_step_is_the_clock(tmp_path: Path) -> None:
 
 
 async def test_what_was_shown_is_kept_over_a_restart(tmp_path: Path) -> None:
-    """The next start reads the time shown, before the first verdict."""
+    """The time that the clock showed before a restart counts after it."""
     Turned(tmp_path).kept.write(NOW)
     turned = Turned(tmp_path)
     turned.now = NOW - 7 * DAY
@@ -70,7 +70,7 @@ async def test_what_was_shown_is_kept_over_a_restart(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", [b"", b"junk", b"-5", b"1", b"9" * 30, b"\xff\0", "²".encode()])
 async def test_what_is_no_instant_is_nothing(tmp_path: Path, text: bytes) -> None:
-    """A file without a valid instant is ignored: the daemon starts with its clock."""
+    """A stored time that is no valid instant is ignored."""
     (tmp_path / "clock").write_bytes(text)
     turned = Turned(tmp_path)
     await turned.clock.begin()
@@ -78,7 +78,7 @@ async def test_what_is_no_instant_is_nothing(tmp_path: Path, text: bytes) -> Non
 
 
 async def test_a_state_directory_that_cannot_be_read_ends_nothing(tmp_path: Path) -> None:
-    """An unreadable state directory is logged, and the clock's own time counts."""
+    """A stored time that cannot be read is logged, and the clock's own time counts."""
     (tmp_path / "clock").mkdir()
     turned = Turned(tmp_path)
     with capture_logs() as logs:

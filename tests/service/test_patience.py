@@ -1,4 +1,4 @@
-"""An entry that the store rejects is retried, and set aside only if the fault is the entry's."""
+"""Patience: a rejected entry is tried again, and set aside only if the fault is the entry's."""
 
 from siaga112.service.patience import OFTEN, OWN_TRIES, REFUSED_TRIES, SLOW_SECONDS, Patience
 from siaga112.service.ports import StoreBrokenError, UnrecordableError
@@ -16,14 +16,14 @@ class Stopwatch:
 
 
 def test_what_we_cannot_spell_goes_aside_after_a_few_tries() -> None:
-    """Retries cannot help with our own bugs or impossible dates: such entries are set aside after a few."""
+    """An entry that we cannot serialise is set aside after a few tries, as further tries cannot help."""
     for error in (KeyError("ours"), UnrecordableError("no date")):
         patience = Patience(Stopwatch())
         assert [patience.failed(1, error) for _ in range(OWN_TRIES)] == [False] * (OWN_TRIES - 1) + [True]
 
 
 def test_what_the_store_refuses_goes_aside_only_if_it_takes_others() -> None:
-    """If the store rejects everything, the entries wait as long as that lasts."""
+    """An entry that the store rejects is set aside only once the store has accepted another one."""
     patience, error = Patience(Stopwatch()), StoreBrokenError("wrong type")
     assert not any(patience.failed(1, error) for _ in range(3 * REFUSED_TRIES))
     patience.written([2])
@@ -31,7 +31,7 @@ def test_what_the_store_refuses_goes_aside_only_if_it_takes_others() -> None:
 
 
 def test_what_fails_long_is_tried_less_often_until_the_store_is_mended() -> None:
-    """Later retries are seconds apart; once a rejected entry is accepted, all others are due at once."""
+    """Later tries are further apart; once an entry that failed is accepted, all others are due at once."""
     stopwatch = Stopwatch()
     patience, error = Patience(stopwatch), StoreBrokenError("full")
     for _ in range(OFTEN):

@@ -1,4 +1,4 @@
-"""From the PBX's events to ledger and strikes: nothing is lost, nothing is counted twice."""
+"""From the PBX's events to the ledger and strikes: nothing is lost, and nothing is counted twice."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -60,7 +60,7 @@ class Nothing:
     """A PBX without calls."""
 
     async def slices(self) -> AsyncIterator[Sequence[Event]]:
-        """Yield that twice, as after two reconnections."""
+        """Yield two empty lists of channels, as after two reconnections."""
         yield [Resumed(NOW, ())]
         yield [Resumed(NOW, ())]
 
@@ -85,7 +85,7 @@ class Site:
 
     @asynccontextmanager
     async def recording(self) -> AsyncIterator[None]:
-        """Run the recorder meanwhile; at the end everything must have arrived."""
+        """Run the recorder during the block, and at its end wait until the outbox is empty."""
         task = asyncio.create_task(self.recorder.run())
         try:
             yield
@@ -107,12 +107,12 @@ class Site:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retry soon."""
+    """Make the recorder try again soon."""
     monkeypatch.setattr(recording, "RETRY_SECONDS", 0.01)
 
 
 def leaves_menu(uid: str, minute: int = 0) -> str:
-    """Return a call whose caller hangs up in the menu."""
+    """Return the events of a call whose caller hangs up in the menu."""
     return f"""
         10:{minute:02}:00  Newchannel     {uid}  num=081211111111
         10:{minute:02}:00  VarSet         {uid}  SIAGA_CALLER=081211111111
@@ -134,7 +134,7 @@ LEAVES_QUEUE = """
 
 
 async def test_a_call_that_ends_reaches_the_ledger() -> None:
-    """Every ended call is counted once and written once, with its outcome and whether it cost a strike."""
+    """An ended call is counted once and written once, with its outcome and whether it cost a strike."""
     site = Site()
     async with site.recording():
         await site.pipeline.run(Script(leaves_menu("100.1"), LEAVES_QUEUE))
@@ -145,7 +145,7 @@ async def test_a_call_that_ends_reaches_the_ledger() -> None:
 
 
 async def test_calls_in_progress_are_shown() -> None:
-    """The stages are published after each slice, and nothing is in progress at the end."""
+    """The stages of calls in progress are published after each slice of events."""
     site = Site()
     arrives, *rest = leaves_menu("100.1").strip().splitlines()
     await site.pipeline.run(Script(arrives, "\n".join([arrives, *rest])))
@@ -153,7 +153,7 @@ async def test_calls_in_progress_are_shown() -> None:
 
 
 async def test_one_misuse_too_many_blocks() -> None:
-    """The sixth strike imposes a block, which is counted with it and listed at once."""
+    """The sixth strike leads to a block, which is counted and listed at once."""
     site = Site()
     async with site.recording():
         await site.pipeline.run(Script(*(leaves_menu(f"{n}.1", n) for n in range(6))))
@@ -166,7 +166,7 @@ async def test_one_misuse_too_many_blocks() -> None:
 
 
 async def test_while_the_store_is_down_nothing_is_lost_and_nothing_doubled() -> None:
-    """Calls that end while the store is down arrive once it is back, once each and in order."""
+    """Calls that end while the store is down are recorded when it is back, once each and in order."""
     site = Site()
     site.store.down = True
     async with site.recording():
@@ -181,7 +181,7 @@ async def test_while_the_store_is_down_nothing_is_lost_and_nothing_doubled() -> 
 
 
 async def test_a_store_that_dies_before_it_has_answered_is_told_again() -> None:
-    """A write without acknowledgement is repeated, and gives one strike and one row."""
+    """A write that the store did not acknowledge is repeated, and leaves one strike and one row."""
     site = Site()
     one = entry(prank(1))
     transaction = site.store.transaction
@@ -203,7 +203,7 @@ async def test_a_store_that_dies_before_it_has_answered_is_told_again() -> None:
 
 
 async def test_the_same_entry_twice_is_once() -> None:
-    """Recording is idempotent by the call's id."""
+    """Recording a call twice leaves one row and one strike, and counts one misuse."""
     site = Site()
     for _ in range(2):
         await site.recorder.record([entry(prank(1))])
@@ -213,7 +213,7 @@ async def test_the_same_entry_twice_is_once() -> None:
 
 
 async def test_a_second_recording_keeps_what_a_person_has_marked_meanwhile() -> None:
-    """An entry recorded again after a crash does not undo a mark set in between."""
+    """Recording an entry again, as after a crash, does not undo a mark that a person set in between."""
     site = Site()
     one = entry(answered(1))
     await site.recorder.record([one])
@@ -225,7 +225,7 @@ async def test_a_second_recording_keeps_what_a_person_has_marked_meanwhile() -> 
 
 @pytest.mark.fault("redis_type")
 async def test_one_callers_broken_record_holds_up_nobody_else() -> None:
-    """Order is per caller: the caller's later calls wait behind one that cannot be written; others pass."""
+    """A caller's calls wait behind one that cannot be written, and other callers' calls do not."""
     site = Site()
     rows = [entry(prank(n, turn(n), caller)) for n, caller in enumerate((CALLER, OTHER) * 3)]
 
@@ -239,7 +239,7 @@ async def test_one_callers_broken_record_holds_up_nobody_else() -> None:
 
 
 async def test_who_saw_a_call_in_part_does_not_overwrite_who_saw_it_whole() -> None:
-    """With two daemons on a PBX, the `unknown` of one restarted during the call changes nothing."""
+    """With two daemons on a PBX, a row of the one that saw the call in part replaces no complete row."""
     site, whole = Site(), entry(prank(1))
     facts = (Fact(NOW, FactKind.ADOPTED), Fact(NOW + 10_000, FactKind.ENDED))
     part = entry(replace(whole.finding.call, facts=facts))
@@ -252,7 +252,7 @@ async def test_who_saw_a_call_in_part_does_not_overwrite_who_saw_it_whole() -> N
 
 @pytest.mark.fault("kill")
 async def test_a_call_that_was_up_when_we_were_killed_is_settled_by_the_next() -> None:
-    """A call noted at its begin and gone after a restart becomes unknown, once."""
+    """A call that was noted at its start and is gone after a restart becomes `unknown`, once."""
     killed, site = Site(), Site()
     whole = leaves_menu("100.1").strip().splitlines()
     await killed.pipeline.run(Script("\n".join(whole[:-1]), leaves_menu("200.1", 1)))
@@ -263,13 +263,13 @@ async def test_a_call_that_was_up_when_we_were_killed_is_settled_by_the_next() -
         await site.pipeline.run(Nothing())
     assert [(row.finding.call.id, row.finding.outcome, row.strike) for row in await site.ledger()] == [
         ("100.1", Outcome.UNKNOWN, False),
-        ("200.1", Outcome.IVR_PRANK, False),  # both were up at once
+        ("200.1", Outcome.IVR_PRANK, False),  # no strike: both calls were up at the same time
     ]
     assert [row.finding.call.id for row in site.meter.calls] == ["100.1"]
 
 
 async def test_off_gives_no_strikes() -> None:
-    """In mode `off`, calls are still recorded, without strikes."""
+    """In mode `off`, a call is still in the ledger, but costs no strike."""
     site = Site(Mode.OFF)
     async with site.recording():
         await site.pipeline.run(Script(leaves_menu("100.1")))
@@ -278,7 +278,7 @@ async def test_off_gives_no_strikes() -> None:
 
 
 async def test_who_is_on_the_allow_list_gets_no_strike() -> None:
-    """The ledger has the call without a strike."""
+    """A call of an allow-listed caller is in the ledger, but costs no strike."""
     site = Site()
     await update(
         site.store, CALLER, lambda held: decisions.allow(held, AllowEntry(NOW, "x", "y")), NOW, RULES
@@ -290,14 +290,14 @@ async def test_who_is_on_the_allow_list_gets_no_strike() -> None:
 
 
 async def test_an_anonymous_call_is_kept_without_a_caller() -> None:
-    """A call with a hidden number is in the ledger and nowhere else."""
+    """A call with a hidden number is in the ledger without a caller and without a strike."""
     site = Site()
     await site.recorder.record([entry(prank(1, caller=None))])
     assert [(row.finding.call.caller, row.strike) for row in await site.ledger()] == [(None, False)]
 
 
 async def test_no_number_is_logged_in_full() -> None:
-    """The log shows a call's caller masked."""
+    """The log contains a caller's number only in its masked form."""
     with capture_logs() as logs:
         await Site().recorder.record([entry(prank(1))])
     (line,) = [line for line in logs if line["event"] == "call"]
@@ -306,7 +306,7 @@ async def test_no_number_is_logged_in_full() -> None:
 
 
 async def test_a_disk_that_refuses_does_not_end_the_following() -> None:
-    """A call that cannot be stored is logged, and the next calls are tracked."""
+    """A call that the disk rejects is logged as lost, and the next calls are tracked."""
     site = Site()
     site.outbox.failures = 1
     with capture_logs() as logs:
@@ -319,7 +319,7 @@ async def test_a_disk_that_refuses_does_not_end_the_following() -> None:
 
 @pytest.mark.parametrize("failures", [1, 2, 3])
 async def test_a_disk_that_refuses_does_not_end_the_recorder(failures: int) -> None:
-    """An outbox that cannot be read or emptied is retried; the daemon continues."""
+    """If the outbox cannot be read or emptied, the recorder tries again and records every call once."""
     site = Site()
     await site.outbox.append([entry(prank(1, turn(1))), entry(prank(2, turn(2)))])
     site.outbox.failures = failures
@@ -332,7 +332,7 @@ async def test_a_disk_that_refuses_does_not_end_the_recorder(failures: int) -> N
 
 
 async def test_an_odd_event_does_not_end_the_following(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bug with one event loses that event, not the calls."""
+    """An event that raises in the tracker is lost and logged, and the next calls are tracked."""
     site = Site()
     feed = site.pipeline.tracker.feed
     odd = iter([True])
@@ -353,7 +353,7 @@ async def test_an_odd_event_does_not_end_the_following(monkeypatch: pytest.Monke
 
 
 async def test_the_mode_follows_the_store_and_holds_while_it_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A switch of the mode takes effect by itself; while the store fails, the last known mode holds."""
+    """A switch of the mode takes effect by itself; while the store fails, the last known mode stays."""
     store, meter = MemoryStore(), KeptMeter()
     watch = ModeWatch({"redis": store}, Mode.OBSERVE, meter, MemoryModes())
     monkeypatch.setattr("siaga112.service.mode.POLL_SECONDS", 0.001)

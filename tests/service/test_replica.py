@@ -1,4 +1,4 @@
-"""The replica knows what the store knows, or says that it does not."""
+"""The replica: it knows what the store knows, or says that it does not."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -34,7 +34,7 @@ class Bench:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Run the replica meanwhile."""
+        """Run the replica during the block."""
         following = asyncio.create_task(self.replica.run())
         try:
             yield
@@ -44,18 +44,18 @@ class Bench:
                 await following
 
     def knows(self, caller: Caller) -> Standing | None:
-        """Return the replica's answer."""
+        """Return the replica's answer about a caller."""
         return self.replica.of(caller)
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Poll in every turn of the loop."""
+    """Make the replica poll in every turn of the event loop."""
     monkeypatch.setattr(module, "LOOK_SECONDS", 0.0)
 
 
 async def test_it_knows_who_was_blocked_before_it_began_and_who_is_since() -> None:
-    """All standings are read once, then every change."""
+    """The replica reads all standings once, and then every change."""
     bench = Bench()
     await change(bench.store, blocked_for_good)
     assert bench.knows(CALLER) is None
@@ -72,7 +72,7 @@ async def test_it_knows_who_was_blocked_before_it_began_and_who_is_since() -> No
 
 
 async def test_what_was_confirmed_too_long_ago_is_not_believed() -> None:
-    """While the store is down, the replica answers for `stale_after`, and then no longer."""
+    """While the store is down, the replica answers for `stale_after` and no longer."""
     bench = Bench()
     await change(bench.store, blocked_for_good)
     async with bench.running():
@@ -98,7 +98,7 @@ def stale(bench: Bench) -> bool:
 
 
 async def test_it_counts_from_when_it_asked_not_from_when_it_was_answered() -> None:
-    """An answer that took long is as old as its request."""
+    """An answer of the store is as old as the request for it."""
     bench = Bench()
     async with bench.running():
         await until(lambda: bench.knows(CALLER) == NOBODY)
@@ -108,14 +108,14 @@ async def test_it_counts_from_when_it_asked_not_from_when_it_was_answered() -> N
             bench.time += LIMIT + 0.001
             return await changes(place)
 
-        bench.store.changes = slow  # type: ignore[method-assign] # to be there at that moment
+        bench.store.changes = slow  # type: ignore[method-assign] # to delay the answer
         await until(lambda: stale(bench))
         await asyncio.sleep(0)
         assert stale(bench)
 
 
 async def test_a_gap_in_the_feed_is_read_anew_and_what_was_known_holds_no_longer_than_ever() -> None:
-    """After a gap in the feed, known standings hold for `stale_after`; then verdicts ask."""
+    """After a gap in the feed, known standings hold for `stale_after`; then verdicts ask the store."""
     bench = Bench()
     await change(bench.store, blocked_for_good)
     async with bench.running():
@@ -129,8 +129,8 @@ async def test_a_gap_in_the_feed_is_read_anew_and_what_was_known_holds_no_longer
             async for page in standings():
                 yield page
 
-        bench.store.standings = held_up  # type: ignore[method-assign] # to be there at that moment
-        await bench.store.erase(CALLER, 0)  # with the feed
+        bench.store.standings = held_up  # type: ignore[method-assign] # to hold up the reading
+        await bench.store.erase(CALLER, 0)  # which clears the feed
         await change(bench.store, blocked_for_good, OTHER)
         async with within(5, "the reading to begin"):
             await reading.wait()
@@ -148,7 +148,7 @@ async def test_a_gap_in_the_feed_is_read_anew_and_what_was_known_holds_no_longer
 
 
 async def test_a_list_that_is_not_whole_is_not_read() -> None:
-    """While the list is emptied and rebuilt, the old standings hold; then the complete list does."""
+    """While the store rebuilds its list, old standings hold for `stale_after`, and the list is not read."""
     bench = Bench()
     await change(bench.store, blocked_for_good)
     async with bench.running():
@@ -160,18 +160,18 @@ async def test_a_list_that_is_not_whole_is_not_read() -> None:
             looks += 1
             return None
 
-        bench.store.last_change = not_whole  # type: ignore[assignment,method-assign] # to be there at that moment
+        bench.store.last_change = not_whole  # type: ignore[assignment,method-assign] # an incomplete list
         bench.store.cut_feed()
         await until(lambda: looks > 3)
         assert bench.knows(CALLER) == Standing(level=Level.PERMANENT, since=NOW)
         bench.time += LIMIT + 0.001
         assert bench.knows(CALLER) is None
-        bench.store.last_change = last_change  # type: ignore[method-assign] # and its end
+        bench.store.last_change = last_change  # type: ignore[method-assign] # the list is complete again
         await until(lambda: bench.knows(CALLER) == Standing(level=Level.PERMANENT, since=NOW))
 
 
 async def test_what_changes_while_all_is_read_is_not_missed() -> None:
-    """A caller unblocked after their page was read, but before the last page, is free."""
+    """The replica does not miss a caller who is unblocked after their page was read."""
     bench = Bench()
     await change(bench.store, blocked_for_good)
     standings = bench.store.standings
@@ -181,7 +181,7 @@ async def test_what_changes_while_all_is_read_is_not_missed() -> None:
             await change(bench.store, lambda record: record.__class__(record.caller))
             yield page
 
-    bench.store.standings = overtaken  # type: ignore[method-assign] # to be there at that moment
+    bench.store.standings = overtaken  # type: ignore[method-assign] # to change a caller during the reading
     async with bench.running():
         await until(lambda: bench.knows(CALLER) is not None)
         assert bench.knows(CALLER) == NOBODY
@@ -189,7 +189,7 @@ async def test_what_changes_while_all_is_read_is_not_missed() -> None:
 
 @pytest.mark.parametrize("error", [StoreBrokenError("NOPERM"), RuntimeError("our own mistake")])
 async def test_whatever_goes_wrong_verdicts_ask_and_it_is_told_once(error: Exception) -> None:
-    """No error ends the replica or leaves an old standing in force; it is logged once, and recovers."""
+    """No error ends the replica or leaves an old standing in force; it is logged once."""
     bench = Bench()
     await change(bench.store, blocked_for_good)
     changes, failures = bench.store.changes, 0
@@ -203,17 +203,17 @@ async def test_whatever_goes_wrong_verdicts_ask_and_it_is_told_once(error: Excep
     with capture_logs() as logs:
         async with bench.running():
             await until(lambda: bench.knows(CALLER) == Standing(level=Level.PERMANENT, since=NOW))
-            bench.store.changes = failing  # type: ignore[method-assign] # a fault of the store's
+            bench.store.changes = failing  # type: ignore[method-assign] # a fault of the store
             await until(lambda: failures > 3)
             bench.time += LIMIT + 0.001
             assert bench.knows(CALLER) is None
-            bench.store.changes = changes  # type: ignore[method-assign] # and its end
+            bench.store.changes = changes  # type: ignore[method-assign] # the store works again
             await until(lambda: bench.knows(CALLER) == Standing(level=Level.PERMANENT, since=NOW))
     assert [line["event"] for line in logs if line["log_level"] == "error"] == ["replica_failed"]
 
 
 async def test_without_it_every_verdict_asks() -> None:
-    """`stale_after = "0s"` turns the replica off: it never answers, and never reads."""
+    """`stale_after = "0s"` turns the replica off: it never answers, so every verdict asks the store."""
     bench = Bench(stale_after=0.0)
     bench.store.down = True
     async with bench.running():
@@ -227,7 +227,7 @@ STEP = st.tuples(st.sampled_from(["block", "free", "erase", "cut", "look"]), st.
 @given(st.lists(STEP, max_size=30))
 @settings(max_examples=200)
 def test_after_a_look_the_replica_is_the_store(steps: list[tuple[str, Caller]]) -> None:
-    """Whatever happens between two polls, a replica that answers has the store's standing."""
+    """Whatever happens between two polls, the replica then has the store's standing of every caller."""
 
     async def play() -> None:
         bench = Bench()

@@ -1,4 +1,4 @@
-"""Reviews on real records: the ledger decides, and each act is recorded."""
+"""Reviews with real records: the ledger decides, and each decision is on the audit trail."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -27,7 +27,7 @@ BEGAN = NOW - 200 * DAY
 
 @pytest.fixture
 async def records(tmp_path: Path) -> AsyncIterator[DatabaseRecords]:
-    """Return the records of a site, in a file."""
+    """Yield the records of a site, in a database file."""
     engine = connect(f"sqlite:///{tmp_path}/siaga112.db")
     METADATA.create_all(engine)
     found = DatabaseRecords(engine, "serang")
@@ -36,13 +36,13 @@ async def records(tmp_path: Path) -> AsyncIterator[DatabaseRecords]:
 
 
 def reviewer(records: DatabaseRecords, rules: PolicyRules = RULES) -> Reviewer:
-    """Return a reviewer of the records at this time."""
+    """Return a reviewer of the records, by a clock that shows NOW."""
     held = in_force()
     return Reviewer(records, InForce(replace(held.now, policy=rules)), lambda: NOW)
 
 
 async def blocked(records: DatabaseRecords, caller: Caller, since: Millis = BEGAN) -> None:
-    """Block a caller permanently since then."""
+    """Block a caller permanently from this instant on."""
 
     def act(work: Work) -> None:
         held = work.held(caller)
@@ -54,14 +54,14 @@ async def blocked(records: DatabaseRecords, caller: Caller, since: Millis = BEGA
 
 
 def turned_away(number: int, at: Millis, caller: Caller) -> Entry:
-    """Return the row of a rejected call."""
+    """Return the ledger row of a rejected call."""
     row = entry(prank(number, at, caller))
     finding = replace(row.finding, outcome=Outcome.BLOCKED, reason=Reason.REJECTED)
     return Entry(replace(finding, call=replace(finding.call, id=call_id(number, at))), strike=False)
 
 
 async def watching(records: DatabaseRecords, *more: Entry) -> None:
-    """Record calls that show tracking from before the block until now."""
+    """Record calls that prove that the ledger was kept from before the block until now."""
     rows = [entry(prank(n, at, None)) for n, at in ((1, BEGAN - DAY), (2, NOW - DAY // 2))]
     await records.write([Change(entry=row) for row in (*rows, *more)])
 
@@ -69,7 +69,7 @@ async def watching(records: DatabaseRecords, *more: Entry) -> None:
 async def test_a_quiet_number_is_released_and_a_busy_one_comes_up(
     records: DatabaseRecords,
 ) -> None:
-    """A quiet number may have a new owner; for a busy one a person decides, and sees what it did."""
+    """A quiet number is released; a busy one is proposed for review, with what it did since."""
     await watching(records, *(turned_away(n, NOW - n * DAY, OTHER) for n in (3, 4, 5)))
     await blocked(records, CALLER)
     await blocked(records, OTHER)
@@ -88,7 +88,7 @@ async def test_a_quiet_number_is_released_and_a_busy_one_comes_up(
 
 
 async def test_without_calls_in_the_ledger_nobody_is_taken_for_quiet(records: DatabaseRecords) -> None:
-    """With no calls in the ledger (line down, or new ledger), silence proves nothing."""
+    """While the ledger has no calls up to now, no number counts as quiet."""
     await blocked(records, CALLER)
     assert await reviewer(records).review() == 0
     await records.write([Change(entry=entry(prank(1, NOW - 2 * DAY, None)))])
@@ -106,7 +106,7 @@ async def test_a_centre_that_does_not_ask_for_reviews_gets_none(records: Databas
 async def test_what_a_person_decides_meanwhile_stands(
     records: DatabaseRecords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A decision between the review's read and its write wins."""
+    """A person's decision between the review's read and its write stands, and the review changes nothing."""
     await watching(records)
     await blocked(records, CALLER)
     looking = records.called
@@ -123,7 +123,7 @@ async def test_what_a_person_decides_meanwhile_stands(
 async def test_the_review_of_many_is_paged_and_one_unreadable_keeps_nobody(
     records: DatabaseRecords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An unreadable record is logged and skipped; a lost database ends the round."""
+    """A record that cannot be read is skipped, and a lost database ends the round."""
     await watching(records)
     monkeypatch.setattr("siaga112.adapters.database.callers.PAGE", 3)
     callers = [Caller(f"+62812000000{n:02}") for n in range(8)]

@@ -22,14 +22,14 @@ from tests.samples import CALLER, NOW, RULES
 
 DEADLINE = 0.05
 GUARD = 2.0
-"""After this the dialplan continues without us; a busy machine needs some time."""
+"""Seconds after which our dialplan goes on without an answer: more than the deadline, for a busy machine."""
 BLOCKED = Standing(level=Level.TEMPORARY, until=NOW + 1)
 
 Answer = Callable[[], Awaitable[Standing]]
 
 
 class Store:
-    """A store that answers as the test says, and records the requests."""
+    """A store that answers as the test wants, and keeps the requests."""
 
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
@@ -37,12 +37,12 @@ class Store:
         self.away: set[Caller] = set()
 
     async def standing(self, caller: Caller) -> Standing:
-        """Return the standing."""
+        """Keep the request, and answer as the test wants."""
         self.asked.append(caller)
         return await self._answer()
 
     async def turned_away(self, caller: Caller, within: Millis) -> bool:
-        """Return whether the caller was rejected before."""
+        """Record that the caller is rejected; return whether they were before."""
         assert within
         before = caller in self.away
         self.away.add(caller)
@@ -50,7 +50,7 @@ class Store:
 
 
 def holding(standing: Standing) -> Answer:
-    """Answer at once."""
+    """Return an answer with this standing."""
 
     async def answer() -> Standing:
         return standing
@@ -59,7 +59,7 @@ def holding(standing: Standing) -> Answer:
 
 
 def raising(error: Exception) -> Answer:
-    """Raise at once."""
+    """Return an answer that raises this error."""
 
     async def answer() -> Standing:
         raise error
@@ -74,7 +74,7 @@ async def hanging() -> Standing:
 
 
 class Screened:
-    """A screener with its surroundings."""
+    """A screener with its store, meter and logs."""
 
     def __init__(self, answer: Answer, mode: Mode = Mode.ENFORCE) -> None:
         self.store = Store(answer)
@@ -92,7 +92,7 @@ class Screened:
         )
 
     async def ask(self, number: str = "081211111111", script: str = "screen") -> Screening:
-        """Screen a call, and check that the answer is in time and counted."""
+        """Screen a call; check that the answer is in time and counted."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         with capture_logs() as self.logs:
@@ -123,7 +123,7 @@ def allow(reason: ScreenReason) -> Screening:
 async def test_whatever_the_store_does_the_call_goes_through(
     answer: Answer, reason: ScreenReason, mode: Mode
 ) -> None:
-    """If the store is down, slow or broken, or in case of a bug: ALLOW, with the cause, in time."""
+    """If the store is down, slow or broken, or our code raises, ALLOW comes in time, with the cause."""
     screened = Screened(answer, mode)
     assert await screened.ask() == allow(reason)
     assert reason.fails_open
@@ -132,7 +132,7 @@ async def test_whatever_the_store_does_the_call_goes_through(
 
 
 async def test_a_hundred_callers_wait_for_a_hung_store_together() -> None:
-    """Callers wait for a hung store in parallel: all of them for one deadline."""
+    """A hundred callers wait for a hung store at the same time, so each is answered by its own deadline."""
     screened = Screened(hanging)
     screened._ticks = iter(range(1_000))
     loop = asyncio.get_running_loop()
@@ -145,7 +145,7 @@ async def test_a_hundred_callers_wait_for_a_hung_store_together() -> None:
 
 
 async def test_enforce_blocks_with_the_treatment() -> None:
-    """The answer for a blocked caller has everything that the dialplan needs for the treatment."""
+    """The answer about a blocked caller has the treatment, the level and the end of the block."""
     expected = Screening(
         Verdict.BLOCK, ScreenReason.BLOCKED, Treatment.ANNOUNCE, BLOCKED.level, BLOCKED.until
     )
@@ -153,7 +153,7 @@ async def test_enforce_blocks_with_the_treatment() -> None:
 
 
 async def test_the_end_of_a_block_comes_with_the_zone_in_which_it_is_told() -> None:
-    """The end of a block comes with the centre's zone, which may not be the PBX's; permanent has none."""
+    """The end of a block comes with the centre's time zone; a permanent block has neither."""
     screened = Screened(holding(BLOCKED))
     screened.screener.zone = ZoneInfo("Asia/Jakarta")
     assert (await screened.ask()).zone == "<WIB>-07:00"
@@ -164,14 +164,14 @@ async def test_the_end_of_a_block_comes_with_the_zone_in_which_it_is_told() -> N
 
 @pytest.mark.fault("policy_observe")
 async def test_observe_says_what_enforce_would() -> None:
-    """In observe mode nobody is rejected, and the reason says who would have been."""
+    """In mode `observe`, a blocked caller gets ALLOW with the reason that `enforce` would block."""
     expected = Screening(Verdict.ALLOW, ScreenReason.WOULD_BLOCK, level=BLOCKED.level, until=BLOCKED.until)
     assert await Screened(holding(BLOCKED), Mode.OBSERVE).ask() == expected
 
 
 @pytest.mark.fault("policy_expiry")
 async def test_a_block_ends_by_the_clock_alone() -> None:
-    """A stored block that has expired rejects nobody, even if nothing was written since."""
+    """A block that has expired rejects nobody, even if its standing is still stored."""
     ended = Standing(level=Level.TEMPORARY, until=NOW)
     assert await Screened(holding(ended)).ask() == allow(ScreenReason.NOT_BLOCKED)
 
@@ -183,7 +183,7 @@ async def test_the_allow_list_comes_first() -> None:
 
 
 async def test_off_does_not_even_ask() -> None:
-    """In mode `off`, the store cannot delay or reject anybody."""
+    """In mode `off`, the store is not asked, so it can neither delay nor reject anybody."""
     screened = Screened(hanging, Mode.OFF)
     assert await screened.ask() == allow(ScreenReason.MODE_OFF)
     assert screened.store.asked == []
@@ -193,7 +193,7 @@ async def test_off_does_not_even_ask() -> None:
     "number", ["", "anonymous", "112", "110", "201234", "0000000000", "1" * 15, "+62\n812"]
 )
 async def test_a_withheld_number_is_not_looked_up(number: str) -> None:
-    """Hidden, service, local and impossible numbers never reach the store, let alone a block."""
+    """A hidden, service, local or impossible number is let through without asking the store."""
     screened = Screened(holding(BLOCKED))
     assert await screened.ask(number) == allow(ScreenReason.WITHHELD)
     assert screened.store.asked == []
@@ -210,7 +210,7 @@ async def test_a_withheld_number_is_not_looked_up(number: str) -> None:
 async def test_a_withheld_call_is_counted_by_its_cause(
     number: str, known: Withheld | None, cause: Withheld
 ) -> None:
-    """Hidden, doubtful and unblockable callers are counted separately: evasion would show there."""
+    """Hidden, doubtful and unblockable callers are counted separately, so that evasion shows."""
     screened = Screened(holding(BLOCKED))
     screening = await screened.screener.screen(Request("screen", "1.0", number, known))
     assert screening == allow(ScreenReason.WITHHELD)
@@ -220,7 +220,7 @@ async def test_a_withheld_call_is_counted_by_its_cause(
 @pytest.mark.parametrize("may", [False, True])
 @pytest.mark.parametrize("why", Withheld)
 async def test_a_hidden_number_is_judged_only_by_who_may(why: Withheld, *, may: bool) -> None:
-    """`[pbx] hidden = "judge"` looks up hidden numbers, but no other withheld ones."""
+    """With `[pbx] hidden = "judge"`, a hidden number is looked up, but no other withheld one."""
     screened = Screened(holding(BLOCKED))
     screened.screener.rules = in_force(
         replace(DIALPLAN, numbers=NumberPlan(judge_hidden=may)), RULES, deadline=DEADLINE
@@ -234,7 +234,7 @@ async def test_a_hidden_number_is_judged_only_by_who_may(why: Withheld, *, may: 
 @pytest.mark.parametrize("script", ["", "screening", "Screen", "screen/../x"])
 @pytest.mark.fault("agi_path")
 async def test_an_unknown_script_is_let_through(script: str) -> None:
-    """A request for another script gets ALLOW, with the reason, and asks no store."""
+    """A request for an unknown script gets ALLOW with that reason, without asking the store."""
     screened = Screened(holding(BLOCKED))
     assert await screened.ask(script=script) == allow(ScreenReason.BAD_REQUEST)
     assert screened.store.asked == []
@@ -243,7 +243,7 @@ async def test_an_unknown_script_is_let_through(script: str) -> None:
 @pytest.mark.parametrize("number", ["081211111111", "+6281211111111", "6281211111111", "006281211111111"])
 @pytest.mark.fault("policy_spellings")
 async def test_every_spelling_is_one_caller(number: str) -> None:
-    """All spellings of a number look up the same caller."""
+    """Every spelling of a number looks up the same caller."""
     screened = Screened(holding(NOBODY))
     assert await screened.ask(number) == allow(ScreenReason.NOT_BLOCKED)
     assert screened.store.asked == [CALLER]

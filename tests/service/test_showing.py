@@ -1,4 +1,4 @@
-"""Publishing the snapshot: whatever fails, the line continues."""
+"""Publishing the snapshot: whatever fails, the daemon continues."""
 
 import asyncio
 from contextlib import suppress
@@ -29,7 +29,7 @@ class Showing:
 
 
 async def test_what_goes_on_is_in_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The store's snapshot stays current, also after the store was down."""
+    """The snapshot is in the store, even if the store was down before."""
     monkeypatch.setattr(snapshots, "EVERY_SECONDS", 0.001)
     site = Showing()
     site.store.down = True
@@ -54,7 +54,7 @@ async def test_what_goes_on_is_in_the_store(monkeypatch: pytest.MonkeyPatch) -> 
 async def test_a_snapshot_that_fails_ends_nothing(
     monkeypatch: pytest.MonkeyPatch, error: Exception, told: list[str]
 ) -> None:
-    """A failing store or a bug costs one snapshot; the daemon continues."""
+    """A failing store or a bug costs one snapshot, and the next one is tried; only a bug is logged."""
     monkeypatch.setattr(snapshots, "EVERY_SECONDS", 0.001)
     site = Showing()
     tries: asyncio.Queue[None] = asyncio.Queue()

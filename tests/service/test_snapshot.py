@@ -1,4 +1,4 @@
-"""The snapshot of current calls, from the tracker's events."""
+"""The snapshot of calls in progress, taken from the tracker."""
 
 import json
 from dataclasses import replace
@@ -50,7 +50,7 @@ def seen(
     numbers: NumberPlan = DIALPLAN.numbers,
     queues: QueueState | None = None,
 ) -> Snapshot:
-    """Return a snapshot after these events."""
+    """Return the snapshot after these events."""
     tracker = Tracker(in_force(replace(DIALPLAN, numbers=numbers)))
     for table in tables:
         for event in events(table):
@@ -73,7 +73,7 @@ def seen(
 def test_a_call_is_shown_where_it_is_and_since_when(
     tables: list[str], stage: Stage, since: str, queue: str, screened: str
 ) -> None:
-    """A call in progress has its caller, its stage and since when, its queue and its verdict."""
+    """A call in progress is shown with its caller, stage and start of the stage, queue and verdict."""
     expected = CallInProgress(
         CallId("100.1"), CALLER, _millis("10:00:00"), stage, _millis(since), queue, screened
     )
@@ -83,26 +83,26 @@ def test_a_call_is_shown_where_it_is_and_since_when(
 
 
 def test_a_call_that_ended_is_not_shown() -> None:
-    """An ended call is in the ledger, not in the snapshot."""
+    """An ended call is not in the snapshot."""
     snapshot = seen(ARRIVES, MENU, QUEUE, TALKS, ENDS)
     assert (snapshot.calls, snapshot.stages, snapshot.queues) == ((), {}, {})
 
 
 def test_who_waits_makes_the_queue_and_a_surge() -> None:
-    """A queue has its count and its first caller; waits over the patience are a surge, with its reason."""
+    """A waiting caller is counted in the queue; one who waits longer than the patience makes a surge."""
     snapshot = seen(ARRIVES, MENU, QUEUE, at="10:00:31")
     assert snapshot.queues == {"siaga112": (1, _millis("10:00:20"))}
     assert snapshot.surge == "a caller waited over 10s"
 
 
 def test_a_caller_who_withholds_the_number_is_nobody() -> None:
-    """If the dialplan removed the number, none is shown."""
+    """If the dialplan withdraws a call's number, the snapshot does not show it."""
     snapshot = seen(ARRIVES, "10:00:01  VarSet  100.1  SIAGA_CALLER=")
     assert [call.caller for call in snapshot.calls] == [None]
 
 
 def test_with_a_key_no_number_is_in_a_snapshot() -> None:
-    """A centre that stores only hashes shows only hashes."""
+    """With a caller key, a snapshot contains hashes and no number."""
     text = dump_snapshot(seen(ARRIVES, SCREENED, MENU, QUEUE, numbers=NumberPlan(key=b"a key of this test")))
     assert NUMBER[1:] not in text
     assert "h:" in text
@@ -118,7 +118,7 @@ def test_operators_are_unknown_until_the_queues_were_seen() -> None:
 
 
 def test_who_talks_is_named_while_they_talk() -> None:
-    """From the answer on, a call shows the operator's name."""
+    """A call shows the operator's name from the answer on."""
     phone = TALKS.replace("100.2  bridge=b1", "100.2  bridge=b1 chan=PJSIP/101-0000000a")
     tracker = Tracker(in_force(names=Names({"101": "Siti"})))
     named = []
@@ -130,7 +130,7 @@ def test_who_talks_is_named_while_they_talk() -> None:
 
 
 def test_many_operators_are_not_all_listed() -> None:
-    """A hundred are listed by name; all are counted."""
+    """A limited number of operators is listed by name, and all are counted."""
     queues = QueueState(in_force(replace(DIALPLAN, queues=frozenset({"siaga112"}))))
     members = (QueueMember("siaga112", f"PJSIP/{n}", OperatorState.BUSY, f"Agent {n}") for n in range(300))
     queues.feed(QueueStatus(_millis("10:00:00"), ("siaga112",), tuple(members), ()))
@@ -141,14 +141,14 @@ def test_many_operators_are_not_all_listed() -> None:
 
 
 def test_a_snapshot_is_read_as_written() -> None:
-    """A snapshot survives writing and reading, with any names and reasons."""
+    """A snapshot is read as it was written, even with odd characters in names and reasons."""
     odd = OperatorNow('"\x00\u202e\ufffd', OperatorState.PAUSED, "\r\n\x1b[2J", 1)
     snapshot = replace(SNAPSHOT, logged_in=(*SNAPSHOT.logged_in, odd))
     assert load_snapshot(dump_snapshot(snapshot)) == snapshot
 
 
 def test_a_snapshot_of_an_older_daemon_names_nobody() -> None:
-    """During an upgrade, snapshots of the older version are read."""
+    """A snapshot of an older daemon, without operators' names, is read without them."""
     row = json.loads(dump_snapshot(SNAPSHOT))
     del row["logged_in"]
     row["calls"] = [call[:7] for call in row["calls"]]
@@ -158,7 +158,7 @@ def test_a_snapshot_of_an_older_daemon_names_nobody() -> None:
 
 
 def test_in_a_flood_the_snapshot_stays_small() -> None:
-    """A limited number of calls is listed, longest wait first; all are counted."""
+    """A limited number of calls is listed, those in the queue first, and all are counted."""
     arrivals = [f"10:00:{n % 60:02}  Newchannel  {n}.1  num={NUMBER}" for n in range(300)]
     joins = [
         f"10:01:{n:02}  QueueCallerJoin  {n + 200}.1  queue=siaga112 at=siaga112-queue,s,1" for n in range(5)
@@ -193,6 +193,6 @@ def test_in_a_flood_the_snapshot_stays_small() -> None:
     ],
 )
 def test_what_is_no_snapshot_is_one_error(text: str) -> None:
-    """Any text is parsed or raises ValueError."""
+    """A text that is no valid snapshot raises ValueError."""
     with pytest.raises(ValueError, match=r"."):
         load_snapshot(text)

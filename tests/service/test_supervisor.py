@@ -1,4 +1,4 @@
-"""Decisions of people: each does what it says, can be undone, and is on the audit trail."""
+"""People's decisions: each does what it says, can be undone, and is on the audit trail."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -45,7 +45,7 @@ SERANG = PRESETS["serang-2019"]
 
 @dataclass
 class Office:
-    """A desk and a recorder on one store. `now` is the wall clock."""
+    """A supervisor's desk and a recorder on one store. `now`: the time that the desk's clock shows."""
 
     rules: PolicyRules = RULES
     now: Millis = NOW + 60_000
@@ -67,7 +67,7 @@ class Office:
 
 
 def abandoned(number: int, started: Millis = NOW, waited: int = 12) -> Entry:
-    """Record a call abandoned in the queue."""
+    """Return the entry of a call abandoned in the queue."""
     call = answered(number, started)
     joined = started + 2 * SECOND
     left = joined + waited * SECOND
@@ -81,7 +81,7 @@ def abandoned(number: int, started: Millis = NOW, waited: int = 12) -> Entry:
 
 
 def marked(number: int, mark: Mark, started: Millis = NOW) -> Entry:
-    """Record an answered call that the operator marked by key."""
+    """Return the entry of an answered call that the operator marked by key."""
     call = answered(number, started)
     facts = (*call.facts[:3], Fact(started + 8 * SECOND, FactKind.MARKED, mark), *call.facts[3:])
     finding = classify(replace(call, facts=facts), ClassifierRules())
@@ -101,7 +101,7 @@ async def office() -> Office:
 
 @pytest.mark.fault("policy_corrected")
 async def test_a_mark_gives_a_strike_and_its_correction_takes_it_back(office: Office) -> None:
-    """A later prank mark gives a strike; correcting it to genuine takes it back, and the ledger follows."""
+    """A prank mark from a desk gives a strike; correcting it takes the strike back, in the ledger too."""
     call, supervisor = answered(1, turn(1)).id, office.supervisor
     assert (await supervisor.mark(call, Mark.PRANK)).strike
     assert {held.call for held in (await supervisor.record(CALLER)).strikes} == {call, prank(2).id}
@@ -119,7 +119,7 @@ async def test_a_mark_gives_a_strike_and_its_correction_takes_it_back(office: Of
 
 
 async def test_the_last_answered_call_of_a_number_can_be_marked(office: Office) -> None:
-    """An operator who knows only the number marks its last answered call."""
+    """A number's last answered call can be found for a mark; without one, the request is refused."""
     await office.record(entry(answered(5, NOW + 10_000)), entry(prank(6, NOW + 20_000)))
     assert await office.supervisor.last_answered(CALLER) == answered(5, NOW + 10_000).id
     with pytest.raises(RefusedError, match="no answered call"):
@@ -128,7 +128,7 @@ async def test_the_last_answered_call_of_a_number_can_be_marked(office: Office) 
 
 @pytest.mark.fault("policy_corrected")
 async def test_a_corrected_mark_lifts_the_block_that_rested_on_it() -> None:
-    """If the mark of the sixth misuse is corrected, the block is lifted in the supervisor's name."""
+    """Correcting the mark of the sixth misuse lifts the block, in the supervisor's name."""
     office = Office()
     await office.record(*(entry(prank(n, turn(n))) for n in range(5)), marked(5, Mark.PRANK, NOW + 5))
     assert (await office.supervisor.verdict(CALLER)).verdict is Verdict.BLOCK
@@ -140,7 +140,7 @@ async def test_a_corrected_mark_lifts_the_block_that_rested_on_it() -> None:
 
 
 async def test_a_key_during_the_call_is_on_the_audit_trail_once() -> None:
-    """The operator's key is one audit line, even if recorded again after a crash."""
+    """An operator's key is one audit line, even if the call is recorded twice."""
     office = Office()
     one = marked(7, Mark.PRANK)
     await office.record(one, one)
@@ -149,7 +149,7 @@ async def test_a_key_during_the_call_is_on_the_audit_trail_once() -> None:
 
 
 async def test_who_was_blocked_and_then_reported_something_genuine_is_counted() -> None:
-    """A genuine report of a caller blocked before is counted: the cost of blocking."""
+    """A genuine report of a caller who was blocked before it is counted, as the cost of blocking."""
     office = Office()
     await office.record(*(entry(prank(n, turn(n))) for n in range(6)))
     genuine = marked(9, Mark.GENUINE, NOW + 2 * DAY)
@@ -164,7 +164,7 @@ async def test_who_was_blocked_and_then_reported_something_genuine_is_counted() 
 
 @pytest.mark.fault("policy_unblock")
 async def test_a_lift_by_a_person_frees_at_once() -> None:
-    """A block lifted by a person is gone in the next verdict and the next list."""
+    """A block that a person lifts is gone from the next verdict and the next list."""
     supervisor = Office().supervisor
     await supervisor.block(CALLER, None, "threats")
     assert (await supervisor.verdict(CALLER)).verdict is Verdict.BLOCK
@@ -179,7 +179,7 @@ async def test_a_block_that_should_never_have_been_is_on_record_as_a_mistake(
     mistake: bool,  # noqa: FBT001 - pytest names it
     detail: str,
 ) -> None:
-    """A lift counts as a mistake only if the supervisor says so: a stolen phone was blocked rightly."""
+    """A lifted block counts as a mistake only if the supervisor says so."""
     office = Office()
     await office.supervisor.block(CALLER, None, "threats")
     await office.supervisor.unblock(CALLER, "a clinic", mistake=mistake)
@@ -190,7 +190,7 @@ async def test_a_block_that_should_never_have_been_is_on_record_as_a_mistake(
 
 
 async def test_who_is_on_the_allow_list_is_not_blocked_by_anybody() -> None:
-    """Blocking an allow-listed caller is refused with a remedy that works; nothing is written."""
+    """Blocking an allow-listed caller is refused, writes nothing, and names a remedy that works."""
     office = Office()
     await office.supervisor.allow(CALLER, "clinic")
     for shorten in (False, True):
@@ -204,7 +204,7 @@ async def test_who_is_on_the_allow_list_is_not_blocked_by_anybody() -> None:
 
 
 async def test_only_a_person_who_says_so_shortens_a_block() -> None:
-    """A shortened block ends at the new time, forgives nothing, and keeps evidence and step."""
+    """A shortened block ends at the new time, forgives nothing, and keeps the evidence and the step."""
     office = Office(replace(RULES, thresholds=(1,)))
     await office.record(*(entry(prank(n, turn(n))) for n in range(2)))
     (ladder,) = (await office.supervisor.record(CALLER)).blocks
@@ -235,7 +235,7 @@ async def test_there_must_be_something_to_shorten(held: Millis | None, why: str)
 
 
 async def test_a_shorter_block_beside_a_longer_one_says_so_on_the_trail() -> None:
-    """Both blocks are recorded; the audit trail says which is in force."""
+    """A shorter block beside a longer one is recorded; the audit line says that the longer one stays."""
     office = Office()
     await office.supervisor.block(CALLER, DAY, "threats")
     await office.supervisor.block(CALLER, SECOND, "again")
@@ -287,7 +287,7 @@ PROPOSALS: dict[ProposalCause, tuple[PolicyRules, Sequence[Entry]]] = {
 @pytest.mark.parametrize("cause", PROPOSALS, ids=str)
 @pytest.mark.parametrize("name", DECISIONS)
 async def test_whatever_a_person_decides_settles_what_was_proposed(name: str, cause: ProposalCause) -> None:
-    """Any decision settles any proposal: one audit line, at most one block counted."""
+    """Each of these decisions settles a proposal of any cause, with one audit line and at most one block."""
     (rules, calls), (decide, says, blocks) = PROPOSALS[cause], DECISIONS[name]
     office = Office(rules)
     await office.record(*calls)
@@ -317,7 +317,7 @@ async def test_whatever_a_person_decides_settles_what_was_proposed(name: str, ca
 
 
 async def test_an_allowed_caller_is_not_forgiven_and_a_hand_block_outlives_a_dismissal() -> None:
-    """`allow` only lets through; `dismiss` ends what the policy imposed, not what a person did."""
+    """`dismiss` ends the policy's blocks but not a person's, and `allow` forgives no misuse."""
     office = Office(SERANG)
     await office.record(*(entry(prank(n, turn(n))) for n in range(10)))
     await office.supervisor.block(CALLER, 2 * DAY, "threats")
@@ -331,7 +331,7 @@ async def test_an_allowed_caller_is_not_forgiven_and_a_hand_block_outlives_a_dis
 
 
 async def test_a_proposal_is_confirmed_or_dismissed_by_a_person() -> None:
-    """Over ten misuses are proposed and listed; confirmed, they block permanently, by the supervisor."""
+    """More than ten misuses lead to a proposal; a supervisor who confirms it imposes a permanent block."""
     office = Office(SERANG)
     await office.record(*(entry(prank(n, turn(n))) for n in range(11)))
     assert office.meter.proposals == [ProposalCause.POLICY]
@@ -345,7 +345,7 @@ async def test_a_proposal_is_confirmed_or_dismissed_by_a_person() -> None:
 
 
 async def test_dismissed_means_forgiven() -> None:
-    """A dismissed proposal frees the caller at once and forgives the misuses."""
+    """Dismissing a proposal lets the caller through at once, and is on the audit trail."""
     office = Office(SERANG)
     await office.record(*(entry(prank(n, turn(n))) for n in range(11)))
     await office.supervisor.dismiss(CALLER, "a clinic's phone")
@@ -355,7 +355,7 @@ async def test_dismissed_means_forgiven() -> None:
 
 @pytest.mark.fault("policy_cap")
 async def test_beyond_two_an_hour_a_permanent_block_is_only_proposed() -> None:
-    """Of five repeat offenders in an hour, two are blocked permanently and three are proposed."""
+    """Of five permanent blocks that are due within an hour, two are imposed and three are proposed."""
     office = Office(replace(RULES, thresholds=(1,), temporary=(SECOND,)))
     callers = [f"+62812000000{n:02}" for n in range(5)]
     for n, caller in enumerate(callers):
@@ -371,7 +371,7 @@ async def test_beyond_two_an_hour_a_permanent_block_is_only_proposed() -> None:
 
 @pytest.mark.fault("policy_cap")
 async def test_beyond_the_hours_cap_blocks_are_only_proposed() -> None:
-    """Beyond two blocks an hour, the third caller is proposed; an hour later, blocks are imposed again."""
+    """With a cap of two, the third block within an hour is only proposed; later ones are imposed again."""
     office = Office(replace(RULES, thresholds=(1,), cap=2))
     callers = [f"+62812000000{n:02}" for n in range(4)]
     for n, caller in enumerate(callers):
@@ -389,7 +389,7 @@ async def test_beyond_the_hours_cap_blocks_are_only_proposed() -> None:
 
 
 async def test_abandoned_calls_wait_for_a_call_back_until_somebody_answers() -> None:
-    """Call-backs are listed oldest first, with count and wait; an answered call closes them."""
+    """A caller's abandoned calls wait for a call-back, oldest first, until an operator answers the caller."""
     office = Office()
     first, second = abandoned(1, NOW, 30), abandoned(2, NOW + 60 * SECOND, 5)
     await office.record(first, second, second)
@@ -410,7 +410,7 @@ async def test_an_outgoing_call_that_was_answered_closes_the_call_back() -> None
 
 
 async def test_a_person_can_take_a_caller_off_the_call_back_list() -> None:
-    """`--done` prints how many calls were closed, and is on the audit trail."""
+    """A person can close a caller's call-backs, with an audit line; a second time is refused."""
     office = Office()
     await office.record(abandoned(1))
     office.now = NOW + 3_600 * SECOND
@@ -424,7 +424,7 @@ async def test_a_person_can_take_a_caller_off_the_call_back_list() -> None:
 
 
 async def test_all_that_is_held_on_a_caller_is_told_and_erased(office: Office) -> None:
-    """The caller's data includes the audit lines; it is erased everywhere, and the figures still add up."""
+    """All data about a caller is shown and then erased everywhere; the ledger keeps as many rows."""
     await office.supervisor.block(CALLER, None, "threats")
     await office.record(entry(prank(3, NOW + 3, OTHER)))
     withheld = replace(prank(4, NOW + 4, None), raw_caller="+62 812-1111-1111")
@@ -447,7 +447,7 @@ async def test_all_that_is_held_on_a_caller_is_told_and_erased(office: Office) -
 
 
 async def test_what_people_wrote_of_a_forgotten_number_stays_without_it(office: Office) -> None:
-    """Reasons written by people lose the number, including the reason of the erasure."""
+    """The number is removed from all reasons that people wrote, including that of the erasure."""
     await office.supervisor.block(OTHER, None, "the same voice as 0812-1111-1111")
     await office.supervisor.forget(CALLER, "letter of +62 812 1111 1111", spelling(CALLER, INDONESIA))
     lines = await office.supervisor.audit(0, office.now + 1)
@@ -455,7 +455,7 @@ async def test_what_people_wrote_of_a_forgotten_number_stays_without_it(office: 
 
 
 async def test_who_is_kept_as_evidence_is_neither_pruned_nor_forgotten(office: Office) -> None:
-    """Evidence is neither pruned nor forgotten; there is one hold at a time, and its release is recorded."""
+    """A record held as evidence is neither pruned nor forgotten until it is released."""
     held = await office.supervisor.hold(CALLER, "police report 17")
     before = await office.supervisor.record(CALLER)
     assert (held, before.hold) == (before.hold, Hold(office.now, "ratna", "police report 17"))
@@ -480,7 +480,7 @@ async def test_who_is_kept_as_evidence_is_neither_pruned_nor_forgotten(office: O
 
 
 async def test_what_was_released_by_mistake_can_be_held_again(office: Office) -> None:
-    """A release deletes nothing itself, so the evidence can be held again; retention deletes."""
+    """A release deletes nothing by itself, so that the record can be held again."""
     await office.supervisor.hold(CALLER, "police report 17")
     before = await office.supervisor.record(CALLER)
     office.now = NOW + RULES.keep + DAY
@@ -492,7 +492,7 @@ async def test_what_was_released_by_mistake_can_be_held_again(office: Office) ->
 
 
 async def test_who_objects_is_forgotten_when_somebody_has_decided(office: Office) -> None:
-    """A caller with an open objection is forgotten only after the decision."""
+    """A caller with an open appeal cannot be forgotten until it is decided."""
     await office.supervisor.appeal(CALLER, "not me")
     spelled = spelling(CALLER, INDONESIA)
     with pytest.raises(RefusedError, match=r"an objection of .* waits for a decision; decide it first"):
@@ -503,7 +503,7 @@ async def test_who_objects_is_forgotten_when_somebody_has_decided(office: Office
 
 
 async def test_what_lasts_is_pruned_too(office: Office) -> None:
-    """A permanent block stays; its strikes age out, even if the number never calls."""
+    """Strikes beside a permanent block age out, even if the number never calls again; the block stays."""
     await office.supervisor.block(CALLER, None, "threats")
     keeper = Retention(office.store, in_force(policy=RULES), lambda: NOW + RULES.keep + DAY)
     assert await keeper.prune() == 1
@@ -514,7 +514,7 @@ async def test_what_lasts_is_pruned_too(office: Office) -> None:
 
 
 async def test_a_misuse_of_an_allow_listed_caller_says_why_it_cost_nothing(office: Office) -> None:
-    """The ledger's row has the reason for the missing strike."""
+    """The ledger row of an allow-listed caller's misuse says why it cost no strike."""
     await office.supervisor.allow(CALLER, "clinic")
     spared = prank(4, NOW + 4)
     await office.record(entry(spared))
@@ -542,7 +542,7 @@ Act = Callable[[Supervisor], Awaitable[Any]]
     ],
 )
 async def test_what_cannot_be_done_is_said(office: Office, act: Act, says: str) -> None:
-    """An act without an object is rejected in one line, and leaves no audit line."""
+    """A decision about something that does not exist is refused in one line, and leaves no audit line."""
     with pytest.raises(RefusedError, match=says) as raised:
         await act(office.supervisor)
     assert "\n" not in str(raised.value)
@@ -550,7 +550,7 @@ async def test_what_cannot_be_done_is_said(office: Office, act: Act, says: str) 
 
 
 async def test_off_without_a_reason_is_refused(office: Office) -> None:
-    """`off` needs a reason, through every interface; `on` does not."""
+    """Switching to `off` needs a reason; switching to `observe` does not."""
     for reason in ("", " "):
         with pytest.raises(RefusedError, match="mode off needs a reason"):
             await office.supervisor.set_mode(Mode.OFF, reason)
@@ -559,7 +559,7 @@ async def test_off_without_a_reason_is_refused(office: Office) -> None:
 
 
 async def test_a_switch_of_the_mode_is_on_the_trail(office: Office) -> None:
-    """The audit trail has who switched the mode, from what to what, and why."""
+    """A switch of the mode is on the audit trail, with the modes before and after it and the reason."""
     await office.supervisor.set_mode(Mode.OFF, "flood")
     (audit_entry,) = await office.supervisor.audit(0, office.now + 1)
     assert (audit_entry.action, audit_entry.subject, audit_entry.detail, audit_entry.reason) == (
@@ -571,7 +571,7 @@ async def test_a_switch_of_the_mode_is_on_the_trail(office: Office) -> None:
 
 
 async def test_a_manual_block_is_never_shortened_by_another() -> None:
-    """Of two blocks, the later end holds."""
+    """A shorter manual block does not shorten a longer one."""
     office = Office()
     long = await office.supervisor.block(CALLER, 7 * DAY, "threats")
     await office.supervisor.block(CALLER, DAY, "again")
@@ -581,7 +581,7 @@ async def test_a_manual_block_is_never_shortened_by_another() -> None:
 
 
 async def test_update_keeps_a_missed_call_that_comes_late(office: Office) -> None:
-    """A caller already spoken with stays off the list when an older call is settled late."""
+    """An abandoned call that is recorded after somebody spoke to the caller needs no call-back."""
     await update(office.store, CALLER, lambda record: replace(record, reached=NOW + DAY), NOW, RULES)
     await office.record(abandoned(1))
     assert (await office.supervisor.record(CALLER)).missed == ()

@@ -1,4 +1,4 @@
-"""Writing to disk without delaying the event flow: in order, bounded, and complete at the end."""
+"""Writing to disk without delaying the event flow: in order, in bounded batches, and completely."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -22,7 +22,7 @@ ENTRIES = [entry(prank(n)) for n in range(2 * BATCH + 1)]
 
 
 class Disk(MemoryOutbox):
-    """An outbox in which each sync waits for the test; it records the requests in order."""
+    """An outbox that writes entries only when the test lets it, and keeps the requests in order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,14 +30,14 @@ class Disk(MemoryOutbox):
         self.turn = asyncio.Event()
 
     async def append(self, settled: Sequence[Entry | Reached]) -> None:
-        """Store the entries when the test lets it."""
+        """Write the entries when the test lets it."""
         self.asked.append(("append", [_name(one) for one in settled]))
         async with within(20, "the disk's turn"):
             await self.turn.wait()
         await super().append(settled)
 
     async def note(self, begun: Sequence[Entry]) -> None:
-        """Store a note; notes do not wait for a sync."""
+        """Write notes at once: they need no sync."""
         self.asked.append(("note", [_name(one) for one in begun]))
         await super().note(begun)
 
@@ -47,12 +47,12 @@ def _name(one: Entry | Reached) -> CallId | str:
 
 
 def names(*entries: Entry) -> list[CallId | str]:
-    """Return the calls of some entries."""
+    """Return the calls' ids of some entries."""
     return [_name(one) for one in entries]
 
 
 def begun(*entries: Entry) -> dict[CallId, Callable[[], Entry]]:
-    """Return the notes of some calls."""
+    """Return the notes of some calls, as the writer takes them."""
     return {one.finding.call.id: partial(_same, one) for one in entries}
 
 
@@ -73,7 +73,7 @@ def writer(disk: Disk) -> Writer:
 
 
 async def test_what_comes_while_one_write_is_under_way_goes_with_the_next(disk: Disk, writer: Writer) -> None:
-    """Calls that end during a write are written with one later sync, in order."""
+    """Calls that end during a write are written together after it, in order."""
     writer.put(ENTRIES[:1], {})
     await until(lambda: len(disk.asked) == 1)
     reached = Reached(NOW, CALLER)
@@ -86,7 +86,7 @@ async def test_what_comes_while_one_write_is_under_way_goes_with_the_next(disk: 
 
 
 async def test_many_are_written_in_batches(disk: Disk, writer: Writer) -> None:
-    """Neither a transaction nor the loop turn that prepares it grows with the backlog."""
+    """A backlog is written in batches of a bounded size."""
     disk.turn.set()
     writer.put(ENTRIES, {})
     await writer.written()
@@ -95,7 +95,7 @@ async def test_many_are_written_in_batches(disk: Disk, writer: Writer) -> None:
 
 
 async def test_no_call_is_noted_after_its_end(disk: Disk, writer: Writer) -> None:
-    """A note is stored before the call's end or not at all: a later one would become unknown."""
+    """A call's note is written before its end or not at all: a later one would make a call `unknown`."""
     first, short, long, late = ENTRIES[:4]
     writer.put([first], begun(short, long))
     await until(lambda: len(disk.asked) == 1)
@@ -114,7 +114,7 @@ async def test_no_call_is_noted_after_its_end(disk: Disk, writer: Writer) -> Non
 async def test_a_disk_that_does_not_follow_is_waited_for(
     disk: Disk, writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Beyond the limit of waiting entries, the flow waits until all are written."""
+    """The writer is full beyond its limit of waiting entries, until they are written."""
     monkeypatch.setattr(writing, "FULL", 3)
     writer.put(ENTRIES[:2], {})
     assert not writer.full()
@@ -126,7 +126,7 @@ async def test_a_disk_that_does_not_follow_is_waited_for(
 
 
 async def test_what_the_disk_refuses_is_counted_and_the_rest_is_kept(disk: Disk) -> None:
-    """A batch that cannot be written is counted as lost; later batches are written."""
+    """A batch that the disk rejects is counted as lost and logged, and later batches are written."""
     meter = KeptMeter()
     writer = Writer(disk, meter)
     disk.turn.set()
@@ -140,7 +140,7 @@ async def test_what_the_disk_refuses_is_counted_and_the_rest_is_kept(disk: Disk)
 
 
 async def test_the_end_waits_for_the_disk_however_often_it_is_told(disk: Disk, writer: Writer) -> None:
-    """Everything is written before the flow ends, even if it is cancelled repeatedly."""
+    """Closing the writer waits until everything is written, however often it is cancelled."""
     writer.put(ENTRIES[:1], {})
     closing = asyncio.create_task(writer.close())
     await until(lambda: len(disk.asked) == 1)
@@ -157,7 +157,7 @@ async def test_the_end_waits_for_the_disk_however_often_it_is_told(disk: Disk, w
 async def test_an_entry_that_cannot_be_spelled_costs_no_other(
     disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An entry that cannot be serialised is counted as lost and logged; all others are written."""
+    """An entry that cannot be serialised is counted as lost and logged, and all others are written."""
     append, odd, meter = MemoryOutbox.append, ENTRIES[1], KeptMeter()
     writer = Writer(disk, meter)
 
@@ -178,14 +178,14 @@ async def test_an_entry_that_cannot_be_spelled_costs_no_other(
 
 
 class Slices:
-    """An event source that yields the given events, and counts those taken."""
+    """An event source that yields the given slices, and counts those taken."""
 
     def __init__(self, *slices: Sequence[Event]) -> None:
         self._slices = slices
         self.taken = 0
 
     async def slices(self) -> AsyncIterator[Sequence[Event]]:
-        """Yield the events."""
+        """Yield the slices, and count each once the next one is wanted."""
         for slice_ in self._slices:
             yield slice_
             self.taken += 1
@@ -193,14 +193,14 @@ class Slices:
 
 
 async def following(disk: Disk, source: Slices) -> tuple[Site, "asyncio.Task[None]"]:
-    """Run the flow of a site with this source and disk."""
+    """Start the event flow of a site with this source and disk; return the site and the task."""
     site = Site()
     site.pipeline.outbox = site.outbox = disk
     return site, asyncio.create_task(site.pipeline.run(source))
 
 
 async def test_the_flow_goes_on_while_the_disk_writes(disk: Disk) -> None:
-    """While the disk writes, calls end and events are read; afterwards all are stored in order."""
+    """While the disk writes, further events are read, and all calls are written in order."""
     source = Slices(*(events(leaves_menu(f"{n}.1", n)) for n in range(5)))
     _, running = await following(disk, source)
     await until(lambda: source.taken == 5)
@@ -214,21 +214,21 @@ async def test_the_flow_goes_on_while_the_disk_writes(disk: Disk) -> None:
 async def test_the_flow_waits_for_a_disk_that_does_not_follow(
     disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Beyond the limit, no further event is read until the disk has written."""
+    """Beyond the limit of waiting entries, no further event is read until the disk has written."""
     monkeypatch.setattr(writing, "FULL", 2)
     source = Slices(*(events(leaves_menu(f"{n}.1", n)) for n in range(9)))
     _, running = await following(disk, source)
     await until(lambda: len(disk.asked) == 1)
     for _ in range(100):
         await asyncio.sleep(0)
-    assert source.taken == 2  # one is written, two wait
+    assert source.taken == 2  # one call is being written, and two are waiting
     disk.turn.set()
     await running
     assert len(disk.waiting) == 9
 
 
 async def test_a_call_that_ended_before_we_resume_is_settled_once(disk: Disk) -> None:
-    """A call with its end on the way to the disk is not settled again by its note."""
+    """A call whose end is on its way to the disk does not get a second outcome from its note."""
     whole = events(leaves_menu("100.1"))
     up = CoreShowChannel(
         "200.1", "200.1", "PJSIP/trunk-1", DialplanPosition("siaga112-ivr", "s", "5"), "", ""
@@ -244,7 +244,7 @@ async def test_a_call_that_ended_before_we_resume_is_settled_once(disk: Disk) ->
 
 
 async def test_a_call_that_cannot_be_noted_costs_no_other_its_note(disk: Disk, writer: Writer) -> None:
-    """A killed daemon finds the calls in progress in their notes: one bad call must not empty them."""
+    """A call that cannot be noted is logged, and costs no other call its note."""
 
     def bad() -> Entry:
         raise ValueError("a call that nobody foresaw")
