@@ -1,1 +1,1 @@
-"""The files that come with siaga112."""
+"""Tests of the files that come with siaga112."""

@@ -1,6 +1,6 @@
-"""What a blocked caller is told, for instants at the edges of the hour, the day, the month and the year.
+"""The announcement to a blocked caller, for ends at the edges of the hour, the day, the month and the year.
 
-That the dialplan says the same is tried in tests/pbx/test_announcement.py.
+These are the prompts that should be played; tests/pbx/test_announcement.py compares the dialplan with them.
 """
 
 from datetime import datetime
@@ -15,7 +15,7 @@ NOW = datetime(2026, 11, 29, 9, 0, tzinfo=JAKARTA)
 
 
 def spoken(names: list[str]) -> str:
-    """Write the prompts of a date as a person reads them."""
+    """Return the prompts of a date as a person reads them."""
     return " ".join(name.removeprefix("number-").removeprefix("month-") for name in names)
 
 
@@ -46,7 +46,7 @@ def spoken(names: list[str]) -> str:
 def test_the_end_of_a_block_is_told_in_each_languages_own_order(
     until: str, indonesian: str, english: str
 ) -> None:
-    """Up to the minute, never too early; the year only where it is another one."""
+    """The end of a block is announced by the minute, rounded up, and with the year only if it is another."""
     end = datetime.fromisoformat(until).replace(tzinfo=JAKARTA)
     first = ["blocked-temporary", "in-need", "until"]
     assert told("id", "temporary", end, NOW)[:3] == told("en", "temporary", end, NOW)[:3] == first
@@ -55,7 +55,7 @@ def test_the_end_of_a_block_is_told_in_each_languages_own_order(
 
 
 def test_a_permanent_block_has_no_date() -> None:
-    """Nor has a temporary one whose end is not known; where to object comes last."""
+    """The announcement of a block without a known end has no date, and where to object comes last."""
     assert told("id", "permanent", NOW, NOW) == ["blocked-permanent", "in-need"]
     assert told("en", "permanent", None, NOW, contact=True) == ["blocked-permanent", "in-need", "contact"]
     assert told("id", "temporary", None, NOW, contact=True) == ["blocked-temporary", "in-need", "contact"]

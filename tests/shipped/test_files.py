@@ -1,4 +1,4 @@
-"""`siaga112 files`, from the wheel, in an environment that has nothing else of ours."""
+"""`siaga112 files`, run from the installed wheel, without the checkout."""
 
 import json
 import os
@@ -24,7 +24,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel, by way of the sdist, as `pip wheel` would from a release."""
+    """Build the wheel from the sdist, as `pip wheel` does from a release; return its path."""
     folder = tmp_path_factory.mktemp("dist")
     build = [sys.executable, "-m", "hatchling", "build", "-d", str(folder)]
     subprocess.run([*build, "-t", "sdist"], cwd=ROOT, check=True, capture_output=True, timeout=60)
@@ -38,7 +38,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def siaga112(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Install the wheel alone into a fresh environment; it borrows the libraries of this one."""
+    """Install the wheel into a new environment, with this one's libraries; return a way to run it."""
     home = tmp_path_factory.mktemp("venv")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", home], check=True, timeout=60)
     pip = [sys.executable, "-m", "pip", "--python", str(home / "bin/python")]
@@ -55,13 +55,13 @@ def siaga112(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def rows(ended: subprocess.CompletedProcess[str]) -> dict[str, Any]:
-    """Read what it listed, by file."""
+    """Return the rows that the command listed, by file."""
     assert ended.returncode == 0, ended.stderr
     return {row["file"]: row for row in json.loads(ended.stdout)}
 
 
 def ours(name: str) -> str:
-    """Read one of our files in the checkout."""
+    """Return the text of one of our files for Asterisk, from the checkout."""
     return (ROOT / "asterisk" / name).read_text("utf-8")
 
 
@@ -69,7 +69,7 @@ PROMPTS_SOURCES = {"asterisk/sounds/make-prompts", "asterisk/sounds/prompts.toml
 
 
 def shipped() -> list[str]:
-    """Name what the repository has for others' folders: not what it is made from."""
+    """Return the files of the repository that users install, without the sources they are made from."""
     said = subprocess.run(
         ["git", "ls-files", "asterisk", "config", "docs/runbook.md"],
         cwd=ROOT, check=True, capture_output=True, text=True, timeout=ENDS_SECONDS,
@@ -78,7 +78,7 @@ def shipped() -> list[str]:
 
 
 def test_the_wheel_carries_every_file_of_a_set_and_nothing_else(wheel: Path) -> None:
-    """Its share is the sets' files byte for byte, and the prompts' sources; no Python, no cache."""
+    """The wheel's share has the sets' files, byte for byte, the sources of the prompts, and nothing else."""
     with zipfile.ZipFile(wheel) as archive:
         prefix = "siaga112/share/"
         carried = [name.removeprefix(prefix) for name in archive.namelist() if name.startswith(prefix)]
@@ -88,7 +88,7 @@ def test_the_wheel_carries_every_file_of_a_set_and_nothing_else(wheel: Path) -> 
 
 
 def test_every_file_is_in_one_set() -> None:
-    """No file is forgotten, and none is copied twice."""
+    """Every shipped file is in exactly one set."""
     listed = [
         path.relative_to(ROOT).as_posix() for name in catalogue.SETS for _, path in catalogue.files(name)
     ]
@@ -96,7 +96,7 @@ def test_every_file_is_in_one_set() -> None:
 
 
 def test_a_checkout_and_the_wheel_copy_the_same(siaga112: Run, tmp_path: Path) -> None:
-    """What lies about in a checkout (sources, caches, an editor's leavings) is copied from neither."""
+    """A checkout copies the same files as the wheel: no sources, no caches, no leftovers of an editor."""
     litter = [
         ROOT / folder / name
         for folder in sorted({one.folder for one in catalogue.SETS.values()} - {"docs"})
@@ -119,7 +119,7 @@ def test_a_checkout_and_the_wheel_copy_the_same(siaga112: Run, tmp_path: Path) -
 
 
 def test_grafana_finds_the_dashboards_where_its_provisioning_looks(siaga112: Run, tmp_path: Path) -> None:
-    """Copied to /etc/grafana, each provider's path is a folder of nothing but dashboards: all three."""
+    """In /etc/grafana, the provider's path is a folder with all three dashboards and nothing else."""
     usual = Path(catalogue.SETS["grafana"].place)
     assert siaga112("files", "grafana", "--to", tmp_path / usual.relative_to("/")).returncode == 0
     etc = tmp_path / usual.relative_to("/")
@@ -137,7 +137,7 @@ def test_grafana_finds_the_dashboards_where_its_provisioning_looks(siaga112: Run
 
 
 def test_prometheus_takes_the_copied_files(siaga112: Run, tmp_path: Path) -> None:
-    """Prometheus finds the rules from the copied prometheus.yml, and no fault in any of them."""
+    """Prometheus accepts the copied prometheus.yml, and finds both rule files from it."""
     assert siaga112("files", "prometheus", "--to", tmp_path).returncode == 0
     said = subprocess.run(
         ["promtool", "check", "config", tmp_path / "prometheus.yml"],
@@ -151,7 +151,7 @@ def test_prometheus_takes_the_copied_files(siaga112: Run, tmp_path: Path) -> Non
 
 
 def test_alertmanager_takes_the_copied_files(siaga112: Run, tmp_path: Path) -> None:
-    """Alertmanager finds the templates from the copied alertmanager.yml, and no fault in any of them."""
+    """Alertmanager accepts the copied alertmanager.yml, and finds the template from it."""
     assert siaga112("files", "alertmanager", "--to", tmp_path).returncode == 0
     said = subprocess.run(
         ["amtool", "check-config", tmp_path / "alertmanager.yml"],
@@ -165,7 +165,7 @@ def test_alertmanager_takes_the_copied_files(siaga112: Run, tmp_path: Path) -> N
 
 
 def test_systemd_makes_the_user_from_the_copied_file(siaga112: Run, tmp_path: Path) -> None:
-    """The units alone go to systemd's folder; the user's file goes where systemd-sysusers looks."""
+    """Only units go to systemd's folder; the user's file goes to systemd-sysusers, which makes the user."""
     assert {Path(row).suffix for row in rows(siaga112("files", "systemd", "--json"))} == {
         ".service",
         ".socket",
@@ -182,13 +182,13 @@ def test_systemd_makes_the_user_from_the_copied_file(siaga112: Run, tmp_path: Pa
 
 
 def addresses(folder: Path) -> list[str]:
-    """Give the runbook's address of each alert, as Prometheus would hand it on."""
+    """Return the runbook's address in each alert, as Prometheus passes it on."""
     groups = yaml.safe_load((folder / "siaga112.alerts.yml").read_text("utf-8"))["groups"]
     return [rule["annotations"]["runbook_url"] for group in groups for rule in group["rules"]]
 
 
 def test_the_alerts_name_the_runbook_by_its_whole_address(siaga112: Run, tmp_path: Path) -> None:
-    """Where `files doc` puts it; else where [metrics] runbook_url says; --runbook-url comes first."""
+    """Alerts link to --runbook-url, else to [metrics] runbook_url, else to the runbook of `files doc`."""
     assert siaga112("files", "prometheus", "--to", tmp_path / "plain").returncode == 0
     here = f"file://{catalogue.SETS['doc'].place}/runbook.md"
     assert {url.partition("#")[0] for url in addresses(tmp_path / "plain")} == {here}
@@ -214,7 +214,7 @@ def test_the_alerts_name_the_runbook_by_its_whole_address(siaga112: Run, tmp_pat
     "address", ["docs/runbook.md", "/runbook", "https://wiki.example/a#b", "wiki.example"]
 )
 def test_a_runbook_that_is_no_whole_address_is_refused(siaga112: Run, tmp_path: Path, address: str) -> None:
-    """On the command line a usage error, in the configuration exit code 3; nothing is written."""
+    """An invalid runbook address is rejected, with exit code 2 or 3, and nothing is written."""
     assert siaga112("files", "prometheus", "--to", tmp_path, "--runbook-url", address).returncode == 2
     (tmp_path / "our.toml").write_text(f'[metrics]\nrunbook_url = "{address}"\n')
     ended = siaga112("--config", tmp_path / "our.toml", "files", "prometheus", "--to", tmp_path)
@@ -223,7 +223,7 @@ def test_a_runbook_that_is_no_whole_address_is_refused(siaga112: Run, tmp_path: 
 
 
 def test_it_lists_what_there_is_and_where_it_goes(siaga112: Run) -> None:
-    """Without --to: each file at its usual place, and nothing is written."""
+    """Without --to, each file is listed at its usual place, and nothing is written."""
     found = rows(siaga112("files", "--json"))
     assert found["/etc/asterisk/extensions_siaga112.conf"]["set"] == "asterisk"
     assert found["/usr/share/asterisk/sounds/id/siaga112/menu.wav"]["set"] == "sounds"
@@ -232,7 +232,7 @@ def test_it_lists_what_there_is_and_where_it_goes(siaga112: Run) -> None:
 
 
 def test_it_copies_a_set_into_a_folder(siaga112: Run, tmp_path: Path) -> None:
-    """Byte for byte, with the folders in it; again, and there is nothing left to do."""
+    """A set is copied byte for byte, with its folders; a second time, there is nothing to do."""
     found = rows(siaga112("files", "asterisk", "--to", tmp_path, "--json"))
     assert {row["there"] for row in found.values()} == {"absent"}
     assert (tmp_path / USER_FILE).read_text("utf-8") == ours(USER_FILE)
@@ -242,7 +242,7 @@ def test_it_copies_a_set_into_a_folder(siaga112: Run, tmp_path: Path) -> None:
 
 
 def test_it_never_overwrites_what_somebody_edited(siaga112: Run, tmp_path: Path) -> None:
-    """The edited file stays, ours is written beside it, once; what Asterisk includes (*.conf) is not ours."""
+    """An edited file stays; ours is written beside it once, under a name that Asterisk does not include."""
     siaga112("files", "asterisk", "--to", tmp_path)
     edited = ours(USER_FILE).replace("change-me", "a secret of our own")
     (tmp_path / USER_FILE).write_text(edited, "utf-8")
@@ -259,7 +259,7 @@ def test_it_never_overwrites_what_somebody_edited(siaga112: Run, tmp_path: Path)
 
 
 def test_it_shows_what_ours_would_change(siaga112: Run, tmp_path: Path) -> None:
-    """--diff writes nothing, and prints a unified diff from the file that is there to ours."""
+    """`--diff` writes nothing, and prints a unified diff from the existing file to ours."""
     siaga112("files", "asterisk", "--to", tmp_path)
     (tmp_path / USER_FILE).write_text(ours(USER_FILE).replace("change-me", "our own"), "utf-8")
     before = sorted(tmp_path.rglob("*"))
@@ -270,7 +270,7 @@ def test_it_shows_what_ours_would_change(siaga112: Run, tmp_path: Path) -> None:
 
 
 def test_all_sets_go_into_folders_of_their_names(siaga112: Run, tmp_path: Path) -> None:
-    """Without a set: everything, to look at or to pack up."""
+    """Without a set, all sets are copied, each into a folder of its name."""
     assert siaga112("files", "--to", tmp_path).returncode == 0
     assert (tmp_path / "sounds/en/siaga112/menu.wav").is_file()
     assert (tmp_path / "config/siaga112.toml").is_file()
@@ -278,7 +278,7 @@ def test_all_sets_go_into_folders_of_their_names(siaga112: Run, tmp_path: Path) 
 
 
 def test_a_place_that_cannot_be_written_is_told_in_a_line(siaga112: Run, tmp_path: Path) -> None:
-    """A file where a folder should be: one line that names it, and no traceback."""
+    """If a folder cannot be made, the error is one line that names it, without a traceback."""
     (tmp_path / "in the way").write_text("")
     ended = siaga112("files", "config", "--to", tmp_path / "in the way")
     assert ended.returncode == 1
@@ -288,7 +288,7 @@ def test_a_place_that_cannot_be_written_is_told_in_a_line(siaga112: Run, tmp_pat
 
 
 def test_an_unknown_set_is_a_usage_error(siaga112: Run) -> None:
-    """The known ones are named."""
+    """An unknown set is a usage error that names the known sets."""
     ended = siaga112("files", "asterix")
     assert ended.returncode == 2
     assert "asterisk" in ended.stderr

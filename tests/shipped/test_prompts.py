@@ -1,4 +1,4 @@
-"""The shipped prompts are what the dialplan plays, in both languages, and fit for a telephone."""
+"""The shipped prompts: exactly those that the dialplan plays, in both languages, fit for a telephone."""
 
 import re
 import runpy
@@ -21,13 +21,13 @@ FILES = sorted(SHIPPED.glob("sounds/*/siaga112/*"))
 
 
 CONTACT = "contact"
-"""The centre's own: the dialplan plays it, and we have its text, but no file."""
+"""The centre records this prompt itself: the dialplan plays it and we have its text, but ship no file."""
 ALONE = {"id": {"past"}, "en": {"oh", "am", "pm"}}
-"""What only one language tells the time with."""
+"""Prompts that only one language uses, to say the time."""
 
 
 def played() -> set[str]:
-    """Give every prompt that a shipped file names; a variable at its end is a number, a month or a mark."""
+    """Return every prompt that a shipped file names; a variable at its end is a number, a month or a mark."""
     text = "\n".join(
         re.sub(r"(^|\s);.*", "", line)
         for file in SHIPPED.rglob("*.conf")
@@ -41,7 +41,7 @@ def played() -> set[str]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_each_prompt_is_there_and_none_is_unused(language: str) -> None:
-    """The dialplan, the texts and the files name the same prompts."""
+    """The dialplan, the texts and the sound files have the same prompts."""
     texts = tomllib.loads((SHIPPED / "sounds/prompts.toml").read_text("utf-8"))[language]
     others = set().union(*ALONE.values()) - ALONE[language]
     assert set(texts) == played() - others
@@ -50,7 +50,7 @@ def test_each_prompt_is_there_and_none_is_unused(language: str) -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parts[-3]}/{file.stem}")
 def test_a_prompt_can_be_heard(file: Path) -> None:
-    """8 kHz, 16 bit, mono WAV; loud enough, never at the limit, and not longer than anybody listens."""
+    """A prompt is a WAV with 8 kHz, 16 bit, mono; it is loud, not clipped, and shorter than 12 seconds."""
     assert file.suffix == ".wav"
     with wave.open(str(file)) as sound:
         assert (sound.getframerate(), sound.getsampwidth(), sound.getnchannels()) == (8_000, 2, 1)
@@ -61,12 +61,12 @@ def test_a_prompt_can_be_heard(file: Path) -> None:
 
 
 def test_the_page_of_the_prompts_has_their_words_and_their_lengths() -> None:
-    """Whoever changes a prompt runs `make docs`."""
+    """docs/prompts.md agrees with the prompts; `make docs` writes it."""
     assert prompts.PAGE.read_text("utf-8") == prompts.page()
 
 
 def test_an_announcement_in_both_languages_is_over_within_45_seconds() -> None:
-    """A blocked call holds a channel so long; the centre's own prompt comes to it."""
+    """With our prompts, an announcement in both languages holds a channel for 45 seconds at most."""
     assert sum(prompts.longest(language) for language in LANGUAGES) <= 45
 
 
@@ -75,7 +75,7 @@ Filled = Callable[[str, str, dict[str, str]], str]
 
 
 def test_a_telephone_number_to_object_to_is_spoken_digit_by_digit() -> None:
-    """A synthesiser would read 201234 as two hundred and one thousand."""
+    """A telephone number in the contact is spoken digit by digit, not as one large number."""
     filled: Filled = runpy.run_path(str(MAKE))["filled"]
     said = filled(prompts.TEXTS["id"][CONTACT], "Diskominfo, 0254-20", prompts.TEXTS["id"])
     assert said.split() == [
@@ -103,7 +103,7 @@ def test_a_telephone_number_to_object_to_is_spoken_digit_by_digit() -> None:
     ],
 )
 def test_what_cannot_be_spoken_is_told_in_one_line(tmp_path: Path, config: str, why: str) -> None:
-    """The file and why; no prompt is written."""
+    """If there is no contact to speak, one line names the file and the reason, and no prompt is written."""
     file = tmp_path / "siaga112.toml"
     file.write_text(config, "utf-8")
     ended = subprocess.run(
@@ -117,7 +117,7 @@ def test_what_cannot_be_spoken_is_told_in_one_line(tmp_path: Path, config: str, 
 
 
 def test_the_manual_says_how_long_a_blocked_call_holds_a_channel() -> None:
-    """With our prompts, as measured."""
+    """The manual gives the lengths of the announcements as measured with our prompts."""
     manual = (SHIPPED.parent / "docs/manual.md").read_text("utf-8")
     longest = sum(prompts.longest(language) for language in LANGUAGES)
     permanent = sum(prompts.lasts(language, "permanent", None) for language in LANGUAGES)

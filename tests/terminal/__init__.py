@@ -1,1 +1,1 @@
-"""What commands print."""
+"""Tests of what commands print."""

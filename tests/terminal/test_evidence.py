@@ -1,4 +1,4 @@
-"""The evidence sheet: what it says, and that it is one page of A4 whatever it says."""
+"""The evidence sheet: its sentences, and its size of one A4 page, however much it has to say."""
 
 import re
 from collections.abc import AsyncIterator, Sequence
@@ -52,13 +52,13 @@ WIDE: Final = "W" * 600
 
 @pytest.fixture
 async def chromium() -> AsyncIterator[Tab]:
-    """Give a page of a real Chromium."""
+    """Yield a tab of a real Chromium."""
     async with tab() as opened:
         yield opened
 
 
 def strikes(count: int, *, attested: int = 0) -> tuple[Strike, ...]:
-    """Make so many strikes, the last a minute ago; the first ones attested."""
+    """Return this many strikes, the last one a minute ago; the first `attested` of them are attested."""
     first = NOW - 60 * SECOND - (count - 1) * 900 * SECOND
     return tuple(
         Strike(
@@ -74,7 +74,7 @@ def strikes(count: int, *, attested: int = 0) -> tuple[Strike, ...]:
 
 
 def blocked(count: int, rules: PolicyRules = RULES, *, attested: int = 0) -> CallerRecord:
-    """Give the record of a caller whom so many strikes have blocked."""
+    """Return the record of a caller whom this many strikes have blocked."""
     record = CallerRecord(CALLER)
     for one in strikes(count, attested=attested):
         record = add_strike(record, one, rules)
@@ -83,12 +83,12 @@ def blocked(count: int, rules: PolicyRules = RULES, *, attested: int = 0) -> Cal
 
 
 def ruled(limit: int) -> PolicyRules:
-    """Give a city's own rules."""
+    """Return a city's own rules, with this threshold."""
     return PolicyRules(thresholds=(limit,), window=14 * DAY)
 
 
 def story(record: CallerRecord, mode: Mode = Mode.ENFORCE, rules: PolicyRules = RULES) -> Story:
-    """Give the story of a record."""
+    """Return the story of a record."""
     found = verdict(standing(record, NOW, rules), mode, NOW, rules)
     return Story(CallerFile(record, (), ()), found, mode, rules, NOW)
 
@@ -96,12 +96,12 @@ def story(record: CallerRecord, mode: Mode = Mode.ENFORCE, rules: PolicyRules = 
 def written(
     record: CallerRecord, lang: Language = Language.EN, mode: Mode = Mode.ENFORCE, rules: PolicyRules = RULES
 ) -> Sheet:
-    """Write a record's sheet."""
+    """Return a record's sheet."""
     return sheet(story(record, mode, rules), OFFICE, "Ratna", ZONE, lang)
 
 
 def told(record: CallerRecord, mode: Mode = Mode.ENFORCE, rules: PolicyRules = RULES) -> str:
-    """Give the sentences of a record's sheet, in English."""
+    """Return the sentences of a record's sheet, in English."""
     made = written(record, Language.EN, mode, rules)
     parts: Sequence[Sequence[str]] = (
         made.decided,
@@ -116,7 +116,7 @@ def told(record: CallerRecord, mode: Mode = Mode.ENFORCE, rules: PolicyRules = R
 
 
 def fullest() -> CallerRecord:
-    """Give a record in which everything is as long, and as much, as it can be."""
+    """Return a record in which every text is as long, and everything as much, as possible."""
     lift = Lift(NOW - HOUR, WIDE, WIDE, mistake=True)
     earlier = tuple(replace(block(NOW - 9 * HOUR - nth, NOW - HOUR), lifted=lift) for nth in range(100))
     found = tuple(
@@ -144,7 +144,7 @@ LARGE: Final = Letterhead("s" * 32, WIDE[:200], WIDE[:200], Language.ID)
 @pytest.mark.parametrize("lang", Language)
 @pytest.mark.parametrize("record", RECORDS.values(), ids=RECORDS)
 async def test_it_is_one_page_of_a4_however_much_is_held(record: CallerRecord, lang: Language) -> None:
-    """As PDF: with text that can be searched, embedded fonts, its language and its title."""
+    """The PDF is one A4 page, with searchable text, embedded fonts, its language and its title."""
     letterhead, by = (LARGE, WIDE) if record == fullest() else (OFFICE, "Ratna")
     made = await pdf.made(page(sheet(story(record), letterhead, by, ZONE, lang)))
     said = read.about(made)
@@ -162,7 +162,7 @@ async def test_it_is_one_page_of_a4_however_much_is_held(record: CallerRecord, l
 async def test_a_browser_prints_it_on_one_page_too(
     chromium: Tab, tmp_path: Path, record: CallerRecord, lang: Language
 ) -> None:
-    """The file asks nobody for anything, and has nothing to complain of."""
+    """A browser prints the HTML file on one A4 page, and loads nothing else for it."""
     letterhead, by = (LARGE, WIDE) if record == fullest() else (OFFICE, "Ratna")
     file = tmp_path / "sheet.html"
     file.write_text(page(sheet(story(record), letterhead, by, ZONE, lang)), "utf-8")
@@ -174,7 +174,7 @@ async def test_a_browser_prints_it_on_one_page_too(
 
 
 def test_it_names_the_newest_calls_and_counts_the_others() -> None:
-    """Those that the block in force rests on, with day and hour; nothing is left out in silence."""
+    """The sheet lists the newest calls that the block rests on, with their times, and counts all others."""
     made = written(blocked(400, ruled(399)), rules=ruled(399))
     assert made.heading == "The 400 calls that the block rests on"
     assert len(made.calls) == evidence.CALLS_SHOWN
@@ -220,12 +220,12 @@ def test_it_names_the_newest_calls_and_counts_the_others() -> None:
     ],
 )
 def test_it_says_in_words_what_is_decided_and_why(record: CallerRecord, said: str) -> None:
-    """Until when, by which rule or by whom, what happens to a call, how far the number is to be believed."""
+    """The sheet says until when and why the number is blocked, and whether anybody vouches for it."""
     assert said in told(record)
 
 
 def objected(record: CallerRecord, *, suspends: bool = False) -> CallerRecord:
-    """Have the caller object an hour ago."""
+    """Return the record after the caller's appeal an hour ago."""
     made = Appeal(NOW - HOUR, "clerk", "not me", NOW + 3 * DAY - HOUR, suspends)
     return decisions.object_(record, made)
 
@@ -246,12 +246,12 @@ def objected(record: CallerRecord, *, suspends: bool = False) -> CallerRecord:
     ],
 )
 def test_it_says_what_became_of_an_objection(record: CallerRecord, said: str) -> None:
-    """Until when an answer is owed; how it was decided, when, and why."""
+    """The sheet says until when an appeal must be answered, or how it was decided, when and why."""
     assert said in told(record)
 
 
 def test_a_suspended_block_is_said_to_be_suspended() -> None:
-    """Who is let through until the decision is not told that he is blocked, nor that nothing is held."""
+    """A block that an appeal suspends is shown as suspended, and not as no block at all."""
     record = replace(blocked(6), appeals=(Appeal(NOW, "clerk", "not me", NOW + 3 * DAY, suspends=True),))
     said = told(record)
     assert "The block on this number is suspended until the objection to it is decided." in said
@@ -259,7 +259,7 @@ def test_a_suspended_block_is_said_to_be_suspended() -> None:
 
 
 def test_a_block_that_was_confirmed_in_a_review_names_the_person() -> None:
-    """Its rule is the earlier block's; why it goes on is a person's word."""
+    """A block that was confirmed in a review names the person who confirmed it, and the reason."""
     held = replace(block(NOW - 200 * DAY, None), calls=(CallId("1.0"),), step=2)
     rules = replace(RULES, review=180 * DAY)
     watched = Watched(NOW - 300 * DAY, NOW)
@@ -271,7 +271,7 @@ def test_a_block_that_was_confirmed_in_a_review_names_the_person() -> None:
 
 
 def test_a_block_that_is_not_enforced_is_not_said_to_be() -> None:
-    """In mode observe and off calls get through, and the citizen is told so."""
+    """In modes `observe` and `off`, the sheet says that calls are connected at present."""
     for mode in (Mode.OBSERVE, Mode.OFF):
         said = told(blocked(6), mode)
         assert "At present no call is turned away" in said
@@ -279,7 +279,7 @@ def test_a_block_that_is_not_enforced_is_not_said_to_be() -> None:
 
 
 def test_a_second_block_says_that_the_first_came_before() -> None:
-    """And the first is among the other blocks: that it ended, or who lifted it and why."""
+    """The sheet of a second block names the first, and how that ended: by itself, or by whom and why."""
     first = replace(blocked(6).blocks[0], since=NOW - 3 * DAY, until=NOW - 2 * DAY)
     again = add_strike(CallerRecord(CALLER, blocks=(first,)), strikes(1)[0], RULES)
     said = told(again)
@@ -293,7 +293,7 @@ def test_a_second_block_says_that_the_first_came_before() -> None:
 
 
 def test_a_confirmed_proposal_names_rule_and_person() -> None:
-    """Both decided: the rule that it was due, the supervisor that it is."""
+    """A confirmed proposal names the rule that led to it, and the supervisor with the reason."""
     reason = f"misused again after block 1 ({RULES.title})"
     record = CallerRecord(
         CALLER, strikes(3), proposals=(Proposal(NOW, ProposalCause.POLICY, None, 2, reason),)
@@ -307,7 +307,7 @@ def test_a_confirmed_proposal_names_rule_and_person() -> None:
 
 @pytest.mark.parametrize("treatment", Treatment)
 def test_what_becomes_of_a_call_is_said_for_every_treatment(treatment: Treatment) -> None:
-    """In both languages, each otherwise."""
+    """Each treatment has a sentence about what happens to a call, in both languages."""
     rules = replace(RULES, treatment=dict.fromkeys(Level, treatment))
     english, indonesian = (
         written(blocked(6), lang, rules=rules).decided for lang in (Language.EN, Language.ID)
@@ -318,14 +318,14 @@ def test_what_becomes_of_a_call_is_said_for_every_treatment(treatment: Treatment
 
 
 def test_all_that_a_rule_can_count_and_every_preset_has_plain_words() -> None:
-    """Whoever adds one says it to citizens as well."""
+    """Every reason, mark and preset that a rule can count by has a plain text for citizens."""
     assert COUNTABLE - {Outcome.IVR_PRANK, Outcome.ABANDONED} <= evidence.ENDED.keys()
     assert evidence.ENDED.keys() <= {*Reason, *Mark}
     assert PRESETS.keys() <= evidence._BASIS.keys()
 
 
 def test_it_is_in_the_sites_language_unless_another_is_asked_for() -> None:
-    """Dates and all; a citizen of Serang gets Indonesian."""
+    """The sheet is in the site's language, including its dates, if no other is asked for."""
     made = sheet(story(blocked(6)), OFFICE, "Ratna", ZONE, None)
     assert made.t is tongue(Language.ID)
     assert made.decided[0] == "Nomor ini diblokir sampai Rabu, 4 Maret 2026 pukul 14.04 WIB."
@@ -344,7 +344,7 @@ def test_it_is_in_the_sites_language_unless_another_is_asked_for() -> None:
 
 
 def test_what_somebody_wrote_is_text() -> None:
-    """HTML in a reason or a name does nothing, and a line end makes no second line."""
+    """HTML in a reason is shown as text, and a line break in it as a space."""
     record = CallerRecord(CALLER, blocks=(replace(block(NOW, None), reason="<img src=//x>\nand more"),))
     text = page(written(record))
     assert "&lt;img src=//x&gt; and more" in text

@@ -1,4 +1,4 @@
-"""Tables and times: what a narrow terminal shows first, and what is never cut."""
+"""Tables and times: which columns a narrow terminal shows, and what is never cut."""
 
 import os
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ sizes = st.builds(
 
 @pytest.fixture(autouse=True)
 def this_year() -> Iterator[None]:
-    """Let it be November 2026."""
+    """Set the date to November 2026."""
     with patch("siaga112.terminal.times.today", lambda: datetime(2026, 11, 28, 10, tzinfo=WIB)):
         yield
 
@@ -49,14 +49,14 @@ def this_year() -> Iterator[None]:
     ],
 )
 def test_texts_are_cut_before_a_column_is_left_out(room: int, widths: list[int]) -> None:
-    """Then the least important goes, and those that stay have its room again; one always stays, whole."""
+    """Texts are cut before the least important column is left out; one column always stays, uncut."""
     given_ = [Size(0, 10, 10), Size(1, 30, 12), Size(2, 16, 12)]
     assert fitted(given_, room, 2) == widths
 
 
 @given(st.lists(sizes, min_size=1, max_size=12), st.integers(1, 200))
 def test_columns_fit_whatever_they_are(given_: list[Size], room: int) -> None:
-    """No column is narrower than its least or wider than its content; more than one never exceed the room."""
+    """A shown column has at least its minimum and at most its content; two or more together always fit."""
     widths = fitted(given_, room, 2)
     shown = [(size, width) for size, width in zip(given_, widths, strict=True) if width]
     assert all(size.least <= width <= size.width for size, width in shown)
@@ -78,7 +78,7 @@ def test_columns_fit_whatever_they_are(given_: list[Size], room: int) -> None:
     ],
 )
 def test_the_year_is_said_where_it_is_not_this_one(at: str, english: str, indonesian: str) -> None:
-    """Everything else is day, month and minute, in the zone that the instant carries."""
+    """A time is shown with the year only if it is not this year, in the zone that it carries."""
     assert times.moment(datetime.fromisoformat(at), EN) == english
     assert times.moment(datetime.fromisoformat(at), ID) == indonesian
 
@@ -88,7 +88,7 @@ def test_the_year_is_said_where_it_is_not_this_one(at: str, english: str, indone
     [((420, 420), "UTC+7"), ((0,), "UTC"), ((60, 120, 60), "UTC+1/+2"), ((-210,), "UTC-3:30"), ((), "UTC")],
 )
 def test_the_zone_is_an_offset(minutes: tuple[int, ...], said: str) -> None:
-    """Across a change to summer time, both."""
+    """The zone of some times is their offset from UTC, or all their offsets if they differ."""
     zones = [timezone(timedelta(minutes=one)) for one in minutes]
     assert times.zone(datetime(2026, 7, 1, tzinfo=zone) for zone in zones) == said
 
@@ -124,14 +124,14 @@ NAMES = (
 
 
 def printed(capsys: pytest.CaptureFixture[str], width: str, *names: str) -> list[str]:
-    """Print the rows in a terminal of that width; "": a pipe."""
+    """Print the rows in a terminal of this width, or ("") into a pipe; return the lines."""
     with patch.dict(os.environ, {"COLUMNS": width}):
         tables.table(ROWS, names or NAMES, "nothing", EN)
     return capsys.readouterr().out.splitlines()
 
 
 def test_a_pipe_gets_everything(capsys: pytest.CaptureFixture[str]) -> None:
-    """As wide as the content; times and counts stand under each other; the zone is said once."""
+    """In a pipe, a table is as wide as its content, with aligned times and counts, and the zone said once."""
     head, first, second = printed(capsys, "", "caller", "since", "until", "times", "reason")
     assert head == "caller               since UTC+7        until  times  reason"
     assert first == f"+6281211111111      27 Nov 22:56            -     12  {'threats ' * 9}".rstrip()
@@ -142,7 +142,7 @@ def test_a_pipe_gets_everything(capsys: pytest.CaptureFixture[str]) -> None:
 def test_no_line_is_wider_than_the_terminal_and_no_number_is_cut(
     capsys: pytest.CaptureFixture[str], width: int
 ) -> None:
-    """And what is left out is said."""
+    """No line is wider than the terminal, no number is cut, and the columns left out are named."""
     head, *lines = printed(capsys, str(width))
     from rich.cells import cell_len  # noqa: PLC0415 - what the terminal counts by
 
@@ -156,7 +156,7 @@ def test_no_line_is_wider_than_the_terminal_and_no_number_is_cut(
 
 
 def test_what_follows_stands_in_the_same_columns(capsys: pytest.CaptureFixture[str]) -> None:
-    """Room is made for what a row to come is like."""
+    """Rows that follow later stand in the same columns, as the layout makes room for rows like them."""
     with patch.dict(os.environ, {"COLUMNS": "80"}):
         layout = tables.Layout([], ("caller", "times", "reason"), EN, like=ROWS)
         layout.show()
@@ -168,11 +168,11 @@ def test_what_follows_stands_in_the_same_columns(capsys: pytest.CaptureFixture[s
 
 
 def test_an_instant_in_a_text_stays_a_text(capsys: pytest.CaptureFixture[str]) -> None:
-    """What a person wrote is printed as it was written."""
+    """A text that looks like a time is printed as it was written."""
     tables.table([{"reason": "2026-11-27T22:56:01.500+07:00"}], ("reason",), "nothing", EN)
     assert capsys.readouterr().out.splitlines()[1] == "2026-11-27T22:56:01.500+07:00"
 
 
 def test_utc_is_utc() -> None:
-    """Without an offset."""
+    """UTC is shown without an offset."""
     assert times.zone([datetime(2026, 1, 1, tzinfo=UTC)]) == "UTC"
