@@ -200,7 +200,7 @@ def test_of_any_day_all_three_hold_the_same(kinds: list[tuple[str, str]], rules:
 def test_of_calls_beside_each_other_all_three_hold_the_same(
     told: list[tuple[str, int, str]], rules: PolicyRules
 ) -> None:
-    """Parallel calls and calls over two trunks give the same records in all three, and no doubtful block."""
+    """Parallel calls and calls over two trunks give the same records in all three; none blocks on doubt."""
     texts = [call(kind, nth, minute=minute, trunk=trunk) for nth, (kind, minute, trunk) in enumerate(told)]
     lines = [line.strip() for text in texts for line in text.splitlines() if line.strip()]
     in_order = "\n".join(sorted(lines, key=lambda line: line.split()[0]))

@@ -75,7 +75,7 @@ def test_the_queue_may_say_it_after_the_bridge() -> None:
 
 
 def test_who_took_the_call_later_is_not_who_answered() -> None:
-    """Whoever takes the caller over is the target of a hand-over, reached after so many seconds."""
+    """A phone that takes the caller over is the target of a hand-over, with the time until it answered."""
     found = entry(
         TALKS
         + "10:00:30 BlindTransfer 100.1 to=113\n"

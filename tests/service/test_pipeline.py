@@ -85,7 +85,7 @@ class Site:
 
     @asynccontextmanager
     async def recording(self) -> AsyncIterator[None]:
-        """Run the recorder during the block, and at its end wait until the outbox is empty."""
+        """Run the recorder during the block, and then until the outbox is empty."""
         task = asyncio.create_task(self.recorder.run())
         try:
             yield

@@ -22,7 +22,7 @@ from tests.samples import CALLER, NOW, RULES
 
 DEADLINE = 0.05
 GUARD = 2.0
-"""Seconds after which our dialplan goes on without an answer: more than the deadline, for a busy machine."""
+"""Seconds after which our dialplan continues by itself: more than the deadline, for a busy machine."""
 BLOCKED = Standing(level=Level.TEMPORARY, until=NOW + 1)
 
 Answer = Callable[[], Awaitable[Standing]]
