@@ -1,1 +1,1 @@
-"""Tests: each says its rule in one sentence."""
+"""Tests: each states its rule in one sentence."""

@@ -1,4 +1,4 @@
-"""Write docs/commands.md: the help of every command, and what it prints (`python -m tests.commands`)."""
+"""Print docs/commands.md: the help and the output of every command (`python -m tests.commands`)."""
 
 import logging
 import tempfile
@@ -41,7 +41,7 @@ PRINTS: Final = {
     "webhooks": ("webhooks",),
     "files": ("files systemd",),
 }
-"""What is asked of the site for the page."""
+"""The command lines that the page shows with their output, by command."""
 
 
 def said(*arguments: str) -> str:

@@ -1,4 +1,4 @@
-"""What holds for every run of the tests and all that is printed, and what each tells at its end."""
+"""Settings and hooks for every test run: secrets that were printed, and the count of real calls."""
 
 import os
 from collections.abc import Generator
@@ -10,22 +10,22 @@ from hypothesis import HealthCheck, settings
 from tests.lab.sipp import PLACED
 from tests.printed import leaked
 
-# No test is about speed: on a busy machine an example may take as long as it takes.
+# No test measures speed: on a busy machine an example may take any time.
 settings.register_profile("siaga112", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("siaga112")
 
-# xdist sets it for its workers; what the commands print into the tests' pipes is as wide as it is.
+# xdist sets it for its workers, and a command whose output is a pipe takes its width from it.
 os.environ.pop("COLUMNS", None)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Hand the count of real calls over, where several processes share the tests."""
+    """Pass the count of real calls to the main process, if several processes share the tests."""
     if handed := getattr(session.config, "workeroutput", None):
         handed["placed"] = dict(PLACED)
 
 
 def pytest_testnodedown(node: Any) -> None:
-    """Take the count over from a process that is done."""
+    """Add the count of a process that has finished."""
     PLACED.update(node.workeroutput["placed"])
 
 
@@ -33,7 +33,7 @@ pytest_plugins = ("tests.faults.figures", "tests.limits", "tests.nights", "tests
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell how many real calls were placed on which PBX."""
+    """Print how many real calls were placed on which PBX."""
     if PLACED:
         counts = ", ".join(f"{count} on Asterisk {version}" for version, count in sorted(PLACED.items()))
         terminalreporter.write_line(f"real SIP calls placed: {counts}")
@@ -41,7 +41,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Fail each test during which a secret was printed, by it or by a process that it started."""
+    """Fail each test during which it, or a process that it started, printed a secret."""
     report = yield
     secrets = {secret for _, text in report.sections for secret in leaked(text)}
     if secrets:

@@ -159,7 +159,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "event": "the event's `id`",
     "body": "as it was sent",
 }
-"""What a column is: by table and name, by name, or by what begins it (`lifted_at`: `lifted`)."""
+"""The meaning of a column: by table and name, by name, or by prefix (`lifted` for `lifted_at`)."""
 
 _SPOKEN: Final[Any] = postgresql.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy's
 schema.spell_conditions(_SPOKEN.name)
@@ -169,18 +169,18 @@ _LINE, _WIDTH, _GAP, _TOP = 15, 190, 90, 20
 
 
 def tables() -> list[Table]:
-    """Give the tables in the order in which the code has them."""
+    """Return the tables in the order in which the code defines them."""
     return list(schema.METADATA.tables.values())
 
 
 def meaning(column: Column[Any]) -> str:
-    """Say what a column is. Raises StopIteration if nobody has said so."""
+    """Return the meaning of a column. Raises StopIteration if it has none."""
     names = f"{column.table.name}.{column.name}", column.name, column.name.partition("_")[0]
     return next(MEANINGS[name] for name in names if name in MEANINGS)
 
 
 def words() -> dict[str, str]:
-    """Give what the code says of each table below it, by the table's name."""
+    """Return the string below each table in the code, by the table's name."""
     said = {}
     lines = ast.parse(inspect.getsource(schema)).body
     for line, after in pairwise(lines):
@@ -192,7 +192,7 @@ def words() -> dict[str, str]:
 
 
 def page() -> str:
-    """Give the page."""
+    """Return the page."""
     said = words()
     parts = [HEAD.format(version=int(KNOWN[-1])), *(_of_table(table, said[table.name]) for table in tables())]
     parts.append(VIEWS.format(names=", ".join(views.NAMES)))
@@ -235,7 +235,7 @@ def _columns(engine: Engine, view: str) -> list[str]:
 
 
 def picture() -> str:
-    """Draw the tables in three rows of boxes, with a line from each to what it refers to."""
+    """Draw the tables as boxes in three columns, with a line from each table of callers to `caller`."""
     named = {table.name: table for table in tables()}
     right = [name for name in named if name not in {*_LEFT, *_MIDDLE}]
     drawn: list[str] = []
@@ -263,7 +263,7 @@ def _height(table: Table) -> int:
 
 
 def _lines(table: Table) -> Iterator[tuple[str, str]]:
-    """Give name and style of each line of a box; a decision's five columns are one."""
+    """Yield the name and style of each line of a box; the five columns of a decision share one line."""
     for column in table.c:
         stem, _, part = column.name.partition("_")
         if stem in {"lifted", "decided"}:
@@ -286,7 +286,7 @@ def _box(table: Table, x: int, y: int) -> list[str]:
 
 
 def _joined(places: Mapping[str, tuple[int, int]], table: Table) -> str:
-    """Draw the line from where a table names a caller to the caller."""
+    """Draw the line from a table's column `caller` to the table `caller`."""
     (x, y), (of_x, of_y) = places[table.name], places["caller"]
     y += 27 + [name for name, _ in _lines(table)].index("caller") * _LINE
     if x > of_x:
@@ -298,12 +298,12 @@ def _joined(places: Mapping[str, tuple[int, int]], table: Table) -> str:
 
 
 def made() -> Mapping[Path, str]:
-    """Give both, by where they lie."""
+    """Return the page and the picture, by path."""
     return {DOCS / "database.md": page(), DOCS / PICTURE: picture()}
 
 
 def main() -> None:
-    """Write both."""
+    """Write the page and the picture."""
     for path, content in made().items():
         path.write_text(content, "utf-8")
 

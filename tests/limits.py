@@ -1,14 +1,14 @@
-"""No test lasts for ever: at its limit it fails, with the stacks of all threads and of all asyncio's tasks.
+"""No test runs for ever: at its limit it fails, with the stacks of all threads and asyncio tasks.
 
-A plugin that `tests/conftest.py` loads, on top of pytest-timeout, which knows each test's limit and that of
-the whole run. What it does otherwise than pytest-timeout itself:
+This plugin, which `tests/conftest.py` loads, builds on pytest-timeout, which knows the limit of each test and
+of the whole run. It differs from pytest-timeout alone in this:
 
-- The stacks are part of the test's report: the processes of pytest-xdist have no terminal to print them on.
-- asyncio's tasks are shown too, each with where it waits.
-- What an event loop runs is cancelled: uvloop keeps for itself what a signal handler raises.
-- The clearing up of a test that failed has its limit as well.
-- What even that does not end, like a C function that never returns, ends the process after a grace, with the
-  stacks on the terminal; pytest-xdist starts another one, and the run goes on.
+- The stacks are part of the test's report, since the workers of pytest-xdist have no terminal.
+- The report also shows each asyncio task and where it waits.
+- What an event loop runs is cancelled, since uvloop does not pass on what a signal handler raises.
+- The teardown of a failed test has a limit too.
+- If even that does not end the test (a C function that never returns), the process ends after a grace period
+  and prints the stacks on the terminal; pytest-xdist starts another one, and the run continues.
 """
 
 import asyncio
@@ -28,40 +28,40 @@ import pytest
 from pytest_timeout import is_debugging
 
 GRACE_SECONDS: Final = 60.0
-"""How long a test that was told to end may take to clear up: a PBX and a daemon may have to be killed."""
+"""How long a test may clear up after its limit: it may have to kill a PBX and a daemon."""
 
 AGAIN: Final = 3
-"""So often within the grace it is told."""
+"""How often a test is interrupted within the grace period."""
 
 PBX_SECONDS: Final = 300.0
-"""The limit of a test with a PBX or a fault; pyproject.toml has that of all others."""
+"""The limit of a test with a PBX or a fault; pyproject.toml sets the limit of all others."""
 
 FULL_TIMES: Final = 12
-"""So many times as long may a fault take in full strength."""
+"""A fault at full strength may take this many times longer."""
 
 DUMP: Final = pytest.StashKey[str]()
 PHASE: Final = pytest.StashKey[str]()
-"""Which part of a test runs, '' between them."""
+"""The phase in which a test is; '' between phases."""
 TERMINAL: Final = pytest.StashKey[int]()
 
 
 class EndlessError(BaseException):
-    """A test was not over at its limit. No Exception: what retries those, like Hypothesis, must not."""
+    """A test exceeded its limit. It is not an `Exception`, after which Hypothesis would try again."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the grace; only the tests of this plugin make it shorter."""
+    """Add the grace period; only the tests of this plugin shorten it."""
     parser.addoption("--grace", type=float, default=GRACE_SECONDS, help="seconds to clear up at the limit")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep the terminal: while a test runs, what its process prints is caught."""
+    """Keep the terminal, since pytest captures what a running test prints."""
     config.stash[TERMINAL] = os.dup(2)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Give each test that plays calls, or a fault, the longer limit, unless it has one of its own."""
+    """Set the longer limit for tests that play calls or a fault and have no limit of their own."""
     full = bool(config.getoption("--full", default=False))
     for item in items:
         own = item.get_closest_marker("timeout")
@@ -71,7 +71,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool | None:
-    """Begin to count, instead of pytest-timeout."""
+    """Start the timer, instead of pytest-timeout."""
     if threading.current_thread() is not threading.main_thread():
         return None
     grace: float = item.config.getoption("--grace")
@@ -80,7 +80,7 @@ def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool | None:
         if is_debugging():
             return
         again, item.stash[DUMP] = DUMP in item.stash, "".join(stacks(frame))
-        # Between the phases of a test the code is pytest's own: there the next signal is waited for.
+        # Between the phases the code that runs is pytest's own: wait for the next signal.
         if phase := item.stash.get(PHASE, ""):
             message = f"not over after {settings.timeout:g} s; see the stacks below"
             _leave(message, frame, cancel=phase == "call" and not again)
@@ -88,7 +88,7 @@ def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool | None:
     signal.signal(signal.SIGALRM, end)
     signal.setitimer(signal.ITIMER_REAL, settings.timeout, grace / AGAIN)
     if not item.config.getoption("usepdb"):
-        # A thread in C: it needs neither the interpreter nor the main thread.
+        # This is a thread in C: it needs neither the interpreter nor the main thread.
         terminal = item.config.stash[TERMINAL]
         faulthandler.dump_traceback_later(settings.timeout + grace, exit=True, file=terminal)
     return True
@@ -96,13 +96,13 @@ def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool | None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_timeout_cancel_timer() -> bool:
-    """Go on counting: pytest-timeout stops at the first failure, so that clearing up has no limit."""
+    """Keep the timer running: pytest-timeout would stop it at the first failure, before the teardown."""
     return True
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol() -> Generator[None, Any, Any]:
-    """Stop counting when the test is over with all its clearing up."""
+    """Stop the timer after the test and all its teardown."""
     try:
         return (yield)
     finally:
@@ -121,7 +121,7 @@ def _inside(item: pytest.Item, phase: str) -> Generator[None, Any, Any]:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Note that the test's fixtures are being made."""
+    """Note that the test's fixtures are set up."""
     return (yield from _inside(item, "setup"))
 
 
@@ -133,13 +133,13 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Note that it is cleared up."""
+    """Note that the test is torn down."""
     return (yield from _inside(item, "teardown"))
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add the stacks to the report, and fail also a test that came to a good end after its limit."""
+    """Add the stacks to the report, and fail a test even if it passed after its limit."""
     report = yield
     if dump := item.stash.get(DUMP, ""):
         del item.stash[DUMP]
@@ -151,10 +151,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def _leave(message: str, frame: FrameType | None, *, cancel: bool) -> None:
-    """End what the main thread does: by an exception where it is, or, where it waits in a loop, by that.
+    """Interrupt the main thread: raise where it runs or, if its event loop waits, cancel or stop that.
 
-    `cancel`: for the test itself, which then clears up where it stands. Of a fixture, pytest takes nothing
-    but an Exception or a failure for an end; and what swallows a cancellation is not asked again.
+    `cancel`: the test itself is interrupted, and clears up where it stands. In a fixture, pytest accepts only
+    an Exception or a failure; and code that swallowed a cancellation is not cancelled again.
     """
     loop = asyncio._get_running_loop()
     awaited = _awaited(frame)
@@ -162,7 +162,7 @@ def _leave(message: str, frame: FrameType | None, *, cancel: bool) -> None:
         if cancel:
             raise EndlessError(message)
         pytest.fail(message)
-    # From another place than the loop's own, so that it is woken.
+    # From outside the loop, which is then woken.
     if cancel and awaited is not None:
         loop.call_soon_threadsafe(awaited.cancel, message)
     else:
@@ -170,7 +170,7 @@ def _leave(message: str, frame: FrameType | None, *, cancel: bool) -> None:
 
 
 def _awaited(frame: FrameType | None) -> asyncio.Future[Any] | None:
-    """Find what the event loop runs for, by the frames that began it."""
+    """Return what the event loop runs, from the frames that started it."""
     names = {
         asyncio.Runner.run.__code__: "task",
         asyncio.BaseEventLoop.run_until_complete.__code__: "future",
@@ -184,7 +184,7 @@ def _awaited(frame: FrameType | None) -> asyncio.Future[Any] | None:
 
 
 def stacks(main: FrameType | None = None) -> Iterator[str]:
-    """Spell where each thread is, `main` being the main one's place, and each task of the running loop."""
+    """Yield the stack of each thread, the main one's from `main`, and of each task of the running loop."""
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     for ident, current in sys._current_frames().items():
         is_main = ident == threading.main_thread().ident
@@ -197,14 +197,14 @@ def stacks(main: FrameType | None = None) -> Iterator[str]:
 
 
 def _places(waiting: Any) -> Iterator[str]:
-    """Spell where a coroutine waits, down to what it waits for."""
+    """Yield where a coroutine waits, down to what it waits for."""
     while waiting is not None:
         frame = _first(waiting, "cr_frame", "gi_frame", "ag_frame")
         if frame is not None:
             yield from traceback.format_list(traceback.StackSummary.extract([(frame, frame.f_lineno)]))
             waiting = _first(waiting, "cr_await", "gi_yieldfrom", "ag_await")
             continue
-        # An asynchronous generator is awaited through an object that names it to the collector alone.
+        # An asynchronous generator is awaited through an object that only the collector can look into.
         behind = next(filter(inspect.isasyncgen, gc.get_referents(waiting)), None)
         if behind is None:
             yield f"  {waiting!r}\n"

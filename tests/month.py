@@ -1,13 +1,13 @@
-"""The centre's first month as a ledger: 53,794 calls in the proportions that it gave to the press.
+"""The centre's first month as a ledger: 53,794 calls in the published proportions.
 
     period       total   answered  abandoned  IVR-prank  sum
     11-28 Feb    35,486  4,840     2,264      29,484     36,588
     1-11 Mar     18,308  2,855     618        15,133     18,606
 
-The published categories add up to more than the published totals (by 1,102 and 298). A ledger cannot: it
-keeps the totals, the answered and the abandoned calls, whose counting needs an operator or a queue to be
-seen, and lets the IVR-prank calls be the rest. 14 of the answered calls were genuine, the others pranks.
-How calls spread over days, hours and callers is invented, but always the same.
+The published categories add up to more than the published totals (by 1,102 and 298), which a ledger cannot
+do. This one keeps the totals, and the answered and abandoned calls, since an operator or a queue must be seen
+to count those; the rest are IVR-prank calls. 14 of the answered calls were genuine, the others pranks.
+The distribution over days, hours and callers is invented, but always the same.
 """
 
 from collections.abc import Iterable, Iterator
@@ -43,17 +43,17 @@ from siaga112.service.ports import Recording
 
 ZONE: Final = ZoneInfo("Asia/Jakarta")
 FOREVER: Final = 40_000 * DAY
-"""How long to keep it: a real Redis expires by today's clock."""
+"""How long to keep the calls: a real Redis expires them by today's clock."""
 RULES: Final = PolicyRules(keep=FOREVER)
 NUMBERS: Final = 9_000
-"""Callers who misuse the line; few of them often."""
+"""How many callers misuse the line; few of them often."""
 HOURS: Final = (22, 14, 9, 6, 5, 7, 14, 24, 36, 46, 52, 56, 60, 62, 60, 62, 68, 74, 80, 84, 82, 70, 52, 34)
-"""How many calls come in each hour of the day, in proportion."""
+"""The relative number of calls in each hour of the day."""
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What was published of some days, and how many genuine reports they had."""
+    """The published figures of a period, and how many genuine reports it had."""
 
     first: date
     last: date
@@ -65,7 +65,7 @@ class Share:
 
     @property
     def rest(self) -> int:
-        """The IVR-prank calls that there can have been."""
+        """The IVR-prank calls: those of the total that were neither answered nor abandoned."""
         return self.total - self.answered - self.abandoned
 
 
@@ -77,7 +77,7 @@ _Seen = list[tuple[float, FactKind, str]]
 
 
 def entries(shares: tuple[Share, ...] = SHARES, seed: int = 112) -> Iterator[Entry]:
-    """Make the ledger's rows, oldest first."""
+    """Yield the ledger's rows, oldest first."""
     random = Random(seed)
     callers = [Caller(f"+62{random.choice(('812', '813', '857', '896'))}{n}") for n in _subscribers(random)]
     weights = list(accumulate(1 / (rank + 25) ** 1.05 for rank in range(NUMBERS)))
@@ -107,7 +107,7 @@ def _subscribers(random: Random) -> list[int]:
 
 def _start(share: Share, random: Random) -> Millis:
     days = [share.first + timedelta(days=n) for n in range((share.last - share.first).days + 1)]
-    # Children call most on the days without school.
+    # Children call more on days without school.
     day = random.choices(days, [1.35 if day.weekday() >= 5 else 0.85 + day.day % 7 / 20 for day in days])[0]
     hour = random.choices(range(24), HOURS)[0]
     moment = datetime(day.year, day.month, day.day, hour, random.randrange(60), tzinfo=ZONE)
@@ -156,9 +156,9 @@ def _entry(call: Call) -> Entry:
 
 
 def handled(rows: Iterable[Entry], seed: int = 119) -> Iterator[Entry]:
-    """Give the same rows, and of the answered calls what their operators did: nobody published that.
+    """Yield the same rows, with invented details for answered calls, since nobody published any.
 
-    Who answered, which mark they gave, and of genuine reports the kind, the district and the hand-overs.
+    The details are who answered, the mark and, for genuine reports, the kind, district and hand-overs.
     """
     random = Random(seed)
     for row in rows:
@@ -190,7 +190,7 @@ def handled(rows: Iterable[Entry], seed: int = 119) -> Iterator[Entry]:
 
 
 def records(rows: list[Entry]) -> list[CallerRecord]:
-    """Give the records of the callers whom the policy would have blocked, in mode observe.
+    """Return the records of the callers whom the policy would have blocked in mode observe.
 
     A supervisor has lifted three of the blocks, one as a mistake.
     """
@@ -209,13 +209,13 @@ def records(rows: list[Entry]) -> list[CallerRecord]:
 
 
 async def write(records: Recording, rows: Iterable[Entry]) -> None:
-    """Put rows into the ledger, many at once."""
+    """Write rows to the ledger, many at once."""
     for page in _pages(rows, 1_000):
         await records.write([Change(entry=row) for row in page])
 
 
 async def write_records(records: Recording, held: Iterable[CallerRecord], now: Millis) -> None:
-    """Put callers' records into a store."""
+    """Write callers' records to a store."""
     await records.write(
         [Change(replacement(CallerRecord(record.caller), record, 0, now, RULES)) for record in held]
     )

@@ -1,8 +1,8 @@
-"""What is only for nights: a plugin that `tests/conftest.py` loads.
+"""Tests that only run at night: a plugin that `tests/conftest.py` loads.
 
-`make test` has to end while people wait for it, on any machine. Left to `make night`, and to `make faults`,
-are loads and attacks that measure more than they decide, on Asterisk 16 what 22 has shown, and rehearsals
-of whole pages of the manual. A test whose name was given is always run.
+People wait for `make test`, so it must end soon on any machine. `make night` and `make faults` run the rest:
+loads and attacks that measure more than they decide, calls on Asterisk 16 that passed on 22, and rehearsals
+of whole pages of the manual. A test that is named on the command line always runs.
 """
 
 from pathlib import Path
@@ -11,17 +11,17 @@ from typing import Final
 import pytest
 
 BOTH: Final = ("test_scenarios.py", "test_guard.py", "test_install.py")
-"""What is played on Asterisk 16 too by day: each way a call can go, and what our dialplan does with it."""
+"""Files that run on Asterisk 16 by day too: each way a call can go, and what our dialplan does with it."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add what `make night` asks for."""
+    """Add the option of `make night`."""
     parser.addoption("--night", action="store_true", help="also what is only for nights")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is only for nights, and say so."""
+    """Deselect the tests that only run at night."""
     if config.getoption("--night") or config.getoption("--full") or any("::" in arg for arg in config.args):
         return
     left = [item for item in items if item.get_closest_marker("night") or _on_second_pbx(item)]
@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _on_second_pbx(item: pytest.Item) -> bool:
-    """Say whether it plays on Asterisk 16 what 22 is enough for by day."""
+    """Return whether a test runs on Asterisk 16, while by day Asterisk 22 is enough for it."""
     call = getattr(item, "callspec", None)
     second = call is not None and "16" in {call.params.get(name) for name in ("version", "pbx")}
     return second and bool(item.get_closest_marker("pbx")) and Path(item.path).name not in BOTH

@@ -1,8 +1,8 @@
 """Long files first: a plugin that `tests/conftest.py` loads.
 
-Files are played side by side (Makefile), each by one process. A file with a PBX takes minutes, most of them
-waiting, one of the core seconds of a processor: were the long ones last, as pytest-xdist has them, which
-goes by the number of tests, two processes would have nothing to do while one plays the last call.
+Files run side by side (Makefile), each in one process. A file with a PBX takes minutes and mostly waits; a
+file of the core takes seconds of processor time. pytest-xdist sorts by the number of tests and so puts the
+long files last; then some processes would be idle while one plays the last call.
 """
 
 from collections import Counter
@@ -14,11 +14,11 @@ from typing import Final
 import pytest
 
 LONGEST_FIRST: Final = ("pbx", "fault", "redis")
-"""By what a file's tests need; those that need nothing are last."""
+"""By the markers of a file's tests; files without any of these come last."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Sort by file; within a file all stay as they are."""
+    """Sort the tests by file; within a file the order stays."""
     needs: dict[Path, set[str]] = {}
     for item in items:
         needs.setdefault(item.path, set()).update(mark.name for mark in item.iter_markers())
@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def ranked(needs: Mapping[Path, AbstractSet[str]], counts: Mapping[Path, int]) -> Iterable[Path]:
-    """Give the files, the longest first: by what they need, then by how many tests they have."""
+    """Return the files, longest first: by their markers, then by their number of tests."""
 
     def key(path: Path) -> tuple[int, int, str]:
         kinds = (place for place, kind in enumerate(LONGEST_FIRST) if kind in needs[path])

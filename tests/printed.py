@@ -1,7 +1,7 @@
-"""No secret is ever printed: every log line and every command's output that the tests see comes by here.
+"""No secret is ever printed: the check of every log line and every command's output that the tests see.
 
-`tests/conftest.py` brings what pytest itself captured, also of test processes; the daemon and the commands,
-whose output the tests read themselves, bring each line.
+`tests/conftest.py` applies it to what pytest captured, from the test and its processes; `tests/lab/daemon.py`
+to the output of the daemon and the commands, which the tests read themselves.
 """
 
 from typing import Final
@@ -9,7 +9,7 @@ from typing import Final
 SECRETS: Final = frozenset(
     {
         "lab-siaga112",  # [ami] secret, tests/lab/asterisk.py
-        "s3cret",  # the same, where there is no PBX
+        "s3cret",  # the same, in tests without a PBX
         "change-me",  # the password in config/redis-acl.conf
         "hunter2",  # wrong passwords of Redis and its sentinels
         "sixteen letters!",  # [privacy] caller_key
@@ -19,15 +19,15 @@ SECRETS: Final = frozenset(
 
 
 def leaked(text: str) -> set[str]:
-    """Give the secrets that the text shows."""
+    """Return the secrets that the text shows."""
     return {secret for secret in SECRETS if secret in text}
 
 
 def without_secrets(text: str) -> str:
-    """Give the text, which shows no secret.
+    """Return the text, which shows no secret.
 
     Raises:
-        AssertionError: if it does, with the line that shows it.
+        AssertionError: if it shows one; names the lines that do.
 
     """
     if secrets := leaked(text):

@@ -1,4 +1,4 @@
-"""Write the tables of docs/privacy.md that are the code's: who may what, and how long each kind is kept.
+"""Write the generated tables of docs/privacy.md: who may do what, and how long each kind is kept.
 
 python -m tests.privacy
 """
@@ -43,7 +43,7 @@ MEANINGS: Final[Mapping[Permission, str]] = {
 
 
 def roles() -> Iterator[str]:
-    """Give the table of who may what, and where it is seen."""
+    """Yield the table of permissions: which role has them, and which pages and API paths need them."""
     yield f"| may | {' | '.join(Role)} | pages | API |"
     yield f"|---|{':-:|' * len(Role)}---|---|"
     for permission in Permission:
@@ -53,13 +53,13 @@ def roles() -> Iterator[str]:
 
 
 def _seen(routes: object, permission: Permission) -> str:
-    """Name what is looked at with a permission."""
+    """Return the paths that can be read with a permission."""
     paths = [path for method, path, needed in permissions(routes) if method == "GET" and needed is permission]
     return " ".join(f"`{path.removeprefix(api.ROOT)}`" for path in paths)
 
 
 def ages() -> Iterator[str]:
-    """Give the table of what is held, with the defaults of the configuration."""
+    """Yield the table of kinds of data, with the configuration's defaults."""
     t = tongue()
     yield "| `kind` | meaning | ends | setting | callers' numbers |"
     yield "|---|---|---|---|---|"
@@ -80,11 +80,11 @@ def _setting(one: Kept) -> str:
 
 
 TABLES: Final = {"roles": roles, "ages": ages}
-"""By the name in the mark that stands before a table, in the page."""
+"""The tables, by the name in the mark that precedes each on the page."""
 
 
 def made() -> str:
-    """Give the page with its tables as the code has them."""
+    """Return the page with the tables generated from the code."""
     text = PAGE.read_text("utf-8")
     for name, rows in TABLES.items():
         table = "\n".join(rows())

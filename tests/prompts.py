@@ -1,4 +1,4 @@
-"""Write docs/prompts.md: every prompt's words and how long they take (`python -m tests.prompts`)."""
+"""Print docs/prompts.md: the words and the length of every prompt (`python -m tests.prompts`)."""
 
 import tomllib
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ CENTRES_OWN: Final = "contact"
 PARTS: Final = ("number-", "month-")
 
 USUAL: Final = datetime(2027, 11, 29, 22, 5, tzinfo=UTC)
-"""An end of a block, of the same year, as one is told."""
+"""The end of a block in the usual announcement, which names no year."""
 
 _NOW: Final = datetime(2027, 6, 1, tzinfo=UTC)
 _DAYS: Final = tuple(datetime(2028, 1, 1, 22, 5, tzinfo=UTC) + timedelta(days=n) for n in range(366))
@@ -27,12 +27,12 @@ TEMPLATE: Final = Path(__file__).with_suffix(".md").read_text("utf-8")
 
 
 def lasts(language: Language, level: str, until: datetime | None) -> float:
-    """Give the seconds that an announcement takes."""
+    """Return the length of an announcement in seconds."""
     return sum(seconds(language, name) for name in told(language, level, until, _NOW))
 
 
 def longest(language: Language) -> float:
-    """Give the seconds of the longest announcement of a temporary block, by its date and its time."""
+    """Return the longest length of a temporary block's announcement, over all dates and times of day."""
     date = max(lasts(language, "temporary", day) for day in _DAYS)
     time = max(lasts(language, "temporary", minute) for minute in _MINUTES)
     return date + time - lasts(language, "temporary", _DAYS[0])
@@ -60,7 +60,7 @@ def _row(name: str) -> str:
 
 
 def page() -> str:
-    """Give the page."""
+    """Return the page."""
     names = dict.fromkeys(name for language in LANGUAGES for name in TEXTS[language])
     parts = [name for name in names if name.startswith(PARTS)]
     made = {

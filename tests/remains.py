@@ -1,7 +1,7 @@
-"""English that is left where people read Indonesian: what is printed or shown is searched for it.
+"""English words left where people read Indonesian, in what is printed or shown.
 
-English are the words of our own English pages and texts, but for those that an Indonesian text of ours has
-too. So what was never given to the catalogue is found as well as what was left in it.
+A word is English if our English pages or texts use it and no Indonesian text of ours does. This finds texts
+that never reached the catalogue as well as texts that it leaves in English.
 """
 
 import re
@@ -26,11 +26,11 @@ TYPED: Final = re.compile(
     r"\bnever_block\b|\bfail-open\b|\bLast-Event-ID\b|\bmode = \"off\"|\bmode off --|"
     r"\bDURATION\b|\bNUMBER\b|\bNAME\b"
 )
-"""What one types, an address, a file, a value's place: the same in any language."""
+"""Commands, addresses, files and placeholders, which are the same in any language."""
 
 WORD: Final = re.compile(r"[A-Za-z]+(?:'[a-z]+)?")
 SPOKEN: Final = frozenset({"panduan.md", "prompts.md"})
-"""Pages that have Indonesian in them."""
+"""Pages that contain Indonesian."""
 
 BOTH: Final = frozenset(
     {
@@ -38,7 +38,7 @@ BOTH: Final = frozenset(
         *("permenkominfo", "april", "september", "november"),
     }
 )
-"""Signs and names that both languages have."""
+"""Abbreviations and names that both languages use."""
 
 
 def _words(text: str) -> set[str]:
@@ -47,7 +47,7 @@ def _words(text: str) -> set[str]:
 
 @cache
 def indonesian() -> frozenset[str]:
-    """Give the words of all that is said in Indonesian."""
+    """Return the words of all Indonesian texts."""
     with words.PO.open("rb") as file:
         catalog = read_po(file, locale="id", domain=DOMAIN)
     said = [text for one in catalog if one.id for text in _texts(one.string)]
@@ -58,7 +58,7 @@ def indonesian() -> frozenset[str]:
 
 @cache
 def english() -> frozenset[str]:
-    """Give the words of all that is said in English, but for those that are said in Indonesian too."""
+    """Return the words of all English texts, except those that Indonesian texts use too."""
     pages = [path.read_text("utf-8") for path in (ROOT / "docs").glob("*.md") if path.name not in SPOKEN]
     said = [text for one in words.template() if one.id for text in _texts(one.id)]
     return frozenset(_words(" ".join([*pages, *said])) - indonesian() - BOTH)
@@ -69,7 +69,7 @@ def _texts(text: Any) -> tuple[str, ...]:
 
 
 def remains(text: str, own: Iterable[str] = ()) -> list[str]:
-    """Give the English words of a text; `own`: the centre's own words, names, kinds and what people wrote."""
+    """Return the English words of a text. `own` is ignored: the centre's own words, and what people wrote."""
     text = TYPED.sub(" ", text)
     for one in sorted(own, key=len, reverse=True):
         text = re.sub(rf"(?<!\w){re.escape(one)}(?!\w)", " ", text)
@@ -83,16 +83,16 @@ SEEN: Final = frozenset({"placeholder", "aria-label", "alt"})
 
 
 class _Page(HTMLParser):
-    """Gathers what is seen of a page, but for code and what says that it is in English."""
+    """Collects the visible text of a page, except code and what is marked as English."""
 
     def __init__(self) -> None:
         super().__init__()
         self.said: list[str] = []
         self._within: list[bool] = []
-        """For each open tag: whether what is in it is left out."""
+        """For each open tag: whether its content is left out."""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note a tag, and what its attributes say."""
+        """Note a tag, and the text of its attributes."""
         given = dict(attrs)
         out = tag in SILENT or given.get("lang") == "en" or any(self._within[-1:])
         if not out:
@@ -101,18 +101,18 @@ class _Page(HTMLParser):
             self._within.append(out)
 
     def handle_endtag(self, tag: str) -> None:
-        """Note its end."""
+        """Note the end of a tag."""
         if tag not in NEVER_CLOSED and self._within:
             self._within.pop()
 
     def handle_data(self, data: str) -> None:
-        """Keep what is said."""
+        """Keep the text, unless it is left out."""
         if not any(self._within[-1:]):
             self.said.append(data)
 
 
 def seen(html: str) -> str:
-    """Give what people see of a page."""
+    """Return the visible text of a page."""
     page = _Page()
     page.feed(html)
     return "\n".join(page.said)

@@ -44,42 +44,42 @@ ODD_NAMES: Final = {
     "another script": "ꦱꦶꦠꦶ",
     "quotes and commas": "O'Siti, (ibu) ${EXTEN}; 100",
 }
-"""Display names as a caller may send them, of characters that are not printable or that a dialplan reads."""
+"""Display names that a caller may send: not printable, or with characters that a dialplan interprets."""
 
 NOW: Final[Millis] = int(time.time()) * SECOND
-"""About now: a real Redis forgets what has expired, by its own clock."""
+"""About the present: a real Redis expires keys by its own clock."""
 
 
 def turn(number: int) -> Millis:
-    """Give when the call of that number began, of some that one telephone made one after the other."""
+    """Return when the call of that number began, in a series of calls from one telephone."""
     return NOW - 600 * SECOND + number * 11 * SECOND
 
 
 def call_id(number: int, at: Millis = NOW) -> CallId:
-    """Make a uniqueid as the PBX does: the second in which the channel was made, and a number."""
+    """Return a uniqueid as the PBX makes it: the second in which the channel was created, and a number."""
     return CallId(f"{at // SECOND}.{number}")
 
 
 def strike(number: int, at: Millis = NOW) -> Strike:
-    """Make a strike that rests on the call of that number."""
+    """Return a strike that rests on the call of that number."""
     return Strike(call_id(number), at, Outcome.IVR_PRANK, "left_menu")
 
 
 def block(since: Millis, until: Millis | None) -> Block:
-    """Make a person's block."""
+    """Return a person's block."""
     level = Level.PERMANENT if until is None else Level.TEMPORARY
     return Block(level, since, until, Origin.MANUAL, "threats", "supervisor")
 
 
 def prank(number: int, started: Millis = NOW, caller: Caller | None = CALLER) -> Call:
-    """Make a call whose caller left the menu after ten seconds."""
+    """Return a call whose caller left the menu after ten seconds."""
     return _call(
         number, caller, [(0, FactKind.ARRIVED), (2, FactKind.MENU), (10, FactKind.LEFT_MENU)], started
     )
 
 
 def answered(number: int, started: Millis = NOW, caller: Caller | None = CALLER) -> Call:
-    """Make a call that an operator took after five seconds in the queue."""
+    """Return a call that an operator answered after five seconds in the queue."""
     seen = [(0, FactKind.ARRIVED), (2, FactKind.QUEUED), (7, FactKind.CONNECTED), (9, FactKind.PARTED)]
     return _call(number, caller, seen, started)
 
@@ -91,7 +91,7 @@ def _call(number: int, caller: Caller | None, seen: list[tuple[int, FactKind]], 
 
 
 def ledger_row(entry: Entry) -> LedgerRow:
-    """Give what figures need of a row of the ledger."""
+    """Return what figures need of a ledger row."""
     finding, stages = entry.finding, entry.finding.stages
     waits = finding.outcome in {Outcome.ANSWERED, Outcome.ABANDONED}
     return LedgerRow(
@@ -107,7 +107,7 @@ def ledger_row(entry: Entry) -> LedgerRow:
 
 
 def tally(rows: Sequence[LedgerRow], answer_within: Millis) -> Tally:
-    """Count rows, whenever that was."""
+    """Count rows of any time."""
     first, after = (datetime.fromtimestamp(at, UTC) for at in (0, 2**32))
     figures = Figures(Period(first, after, ZoneInfo("UTC")), (), answer_within)
     figures.add(rows)
@@ -115,7 +115,7 @@ def tally(rows: Sequence[LedgerRow], answer_within: Millis) -> Tally:
 
 
 def entry(call: Call) -> Entry:
-    """Settle a call as the pipeline does."""
+    """Return the ledger's entry of a call, as the pipeline makes it."""
     finding = classify(call, ClassifierRules())
     return Entry(finding, strike_for(finding, RULES) is not None)
 
@@ -143,4 +143,4 @@ SNAPSHOT: Final = Snapshot(
         OperatorNow("PJSIP/103", OperatorState.AVAILABLE),
     ),
 )
-"""One waits, one talks, one whose number is hidden listens to the menu."""
+"""One caller waits, one talks, and one with a hidden number is in the menu."""

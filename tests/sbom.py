@@ -1,7 +1,7 @@
-"""What a release is made of: `python -m tests.sbom FOLDER` writes it there as CycloneDX JSON, and checks it.
+"""A release's bill of materials: `python -m tests.sbom FOLDER` writes it as CycloneDX JSON and checks it.
 
-cyclonedx-py reads the lock, so that each package is there with its version and the hashes that pip checks;
-the same lock gives the same file.
+cyclonedx-py reads the lock, so each package has its version and the hashes that pip checks. The same lock
+gives the same file.
 """
 
 import json
@@ -19,7 +19,7 @@ _LOCKED: Final = re.compile(r"^([A-Za-z0-9_.-]+)==([^ ;\\]+)", re.MULTILINE)
 
 
 def locked() -> dict[str, str]:
-    """Give the packages of the lock, each with its version."""
+    """Return the packages of the lock, each with its version."""
     return {_plain(name): version for name, version in _LOCKED.findall(LOCK.read_text("utf-8"))}
 
 
@@ -28,7 +28,7 @@ def _plain(name: str) -> str:
 
 
 def write(folder: Path) -> Path:
-    """Write it; give its name.
+    """Write the bill of materials; return its path.
 
     Raises:
         subprocess.CalledProcessError: if cyclonedx-py is not installed (`make sbom`), or fails.
@@ -41,13 +41,13 @@ def write(folder: Path) -> Path:
     command = [sys.executable, *tool, *form, "-o", str(path)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
     found = json.loads(path.read_text("utf-8"))
-    found["metadata"]["component"]["version"] = siaga112.__version__  # pyproject.toml has it from there, too
+    found["metadata"]["component"]["version"] = siaga112.__version__  # pyproject.toml takes it from there
     path.write_text(json.dumps(found, indent=2, sort_keys=True) + "\n", "utf-8")
     return path
 
 
 def lacking(found: dict[str, Any]) -> list[str]:
-    """Say what of the lock is not in it, or is there without its version or a hash."""
+    """Return the locked packages that are missing, or have another version, no hash or no package URL."""
     there = {}
     for component in found["components"]:
         hashes = [one for ref in component.get("externalReferences", []) for one in ref.get("hashes", [])]
@@ -61,7 +61,7 @@ def lacking(found: dict[str, Any]) -> list[str]:
 
 
 def main() -> int:
-    """Write it and check it."""
+    """Write the bill of materials and check it."""
     path = write(Path(sys.argv[1]))
     wrong = lacking(json.loads(path.read_text("utf-8")))
     print(f"{path}: {len(locked())} packages" if not wrong else f"{path} lacks: {', '.join(wrong)}")

@@ -1,4 +1,4 @@
-"""The parts of the benchmarks work: what they measure is not tested here, but that they measure."""
+"""The parts of the benchmarks work. What they measure is not tested here."""
 
 import asyncio
 import socket
@@ -43,7 +43,7 @@ def test_sessions_are_counted_and_timed() -> None:
 
 
 def test_a_server_that_closes_without_a_verdict_fails_every_session() -> None:
-    """A session counts only if it was told a verdict."""
+    """A session counts only if it received a verdict."""
     port = ports.free()
     with started([build.program("agi_server"), str(port), "0", "0"], port):
         ran = load.sessions(port, 0.1)
@@ -68,7 +68,7 @@ def test_every_made_call_is_a_call_of_its_own(path: Path) -> None:
 
 
 def test_our_client_reads_what_the_feeder_sends() -> None:
-    """The AMI client ends when as many events have come as the stream has."""
+    """The AMI client ends once it has received as many events as the stream has."""
     made = mix.Mix(mix.FILTERED)
     with Feeder() as feeder, ExitStack() as stack:
         command = [
@@ -89,12 +89,12 @@ ACTION: Final = b"Action: %b\r\nActionID: 1\r\n\r\n"
 ANSWER: Final = b"Response: Success\r\nActionID: 1\r\n"
 BUFFER: Final = 1 << 16
 LONG: Final = 400
-"""Calls whose stream no socket's buffers hold."""
+"""So many calls that no socket buffers can hold their stream."""
 
 
 @pytest.mark.night
 def test_an_answer_does_not_wait_for_the_end_of_a_stream() -> None:
-    """A client that asks amid a burst is answered within two pieces: siaga112 hangs up after 3 s without."""
+    """The feeder answers a client within a few pieces of the stream, since siaga112 hangs up after 3 s."""
     stream = mix.Mix(mix.FULL).calls(LONG)
     with Feeder() as feeder, socket.socket() as line:
         line.settimeout(20)
@@ -122,12 +122,12 @@ def test_an_answer_does_not_wait_for_the_end_of_a_stream() -> None:
                 since, rest = total, b""
                 line.sendall(ACTION % b"Ping")
         assert waits
-        # What the kernel holds of it (four buffers, since it doubles them), and the pieces of two turns.
+        # What the kernel buffers of it (four buffers, since it doubles each), and the pieces of two turns.
         assert max(*waits, total - since) < 4 * BUFFER + 4 * (1 << 16)
 
 
 def test_a_client_that_hangs_up_is_told_of() -> None:
-    """What cannot be sent is an error with how far it came, not a thread that dies."""
+    """If the client hangs up, `send` raises an error that says how much was sent."""
     stream = mix.Mix(mix.FULL).calls(LONG)
     with Feeder() as feeder:
         with socket.create_connection(("127.0.0.1", feeder.port), 20) as line:
@@ -138,7 +138,7 @@ def test_a_client_that_hangs_up_is_told_of() -> None:
 
 
 def test_nobody_is_fed_before_all_its_questions_are_answered() -> None:
-    """A login alone is not enough: the daemon's first snapshot must not wait behind what it is fed."""
+    """A client is fed only after its last question: its first snapshot must not wait behind the stream."""
     with Feeder() as feeder, socket.create_connection(("127.0.0.1", feeder.port), 20) as line:
         line.sendall(ACTION % b"Login")
         while b"Response: Success" not in line.recv(1 << 16):  # ends: the socket has a timeout
@@ -149,7 +149,7 @@ def test_nobody_is_fed_before_all_its_questions_are_answered() -> None:
 
 
 def test_a_daemon_that_records_nothing_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A benchmark whose subject does not work ends with a line about it, and divides nothing by zero."""
+    """A benchmark whose daemon records nothing exits with one line, and does not divide by zero."""
     monkeypatch.setattr(whole, "PATIENCE", 0.2)
     monkeypatch.setattr(whole, "_rows", lambda _: 0)
     with pytest.raises(SystemExit, match=r"^whole\.label: 0 of 3 ended calls are in the ledger after "):
@@ -157,14 +157,14 @@ def test_a_daemon_that_records_nothing_is_said_in_one_line(monkeypatch: pytest.M
 
 
 def test_no_sessions_are_said_in_one_line() -> None:
-    """The same where nobody answers FastAGI."""
+    """A run in which no session got a verdict exits with one line, and does not divide by zero."""
     with pytest.raises(SystemExit, match="no session ended with a verdict in 1 s; 7 failed"):
         load.Sessions([], 1.0, 7, 0).micros(0.5)
 
 
 @pytest.mark.parametrize("kind", announced.KINDS)
 def test_what_events_cost_is_measured_by_leaving_them_out(kind: str) -> None:
-    """Each way of recording has its line; those without rows write none, that without indexes has none."""
+    """`silent` and `bare` record a call without an event, and `bare` also without the lists' indexes."""
     assert kind in writing.ANNOUNCED
     with tempfile.TemporaryDirectory() as folder:
         told, indexes = asyncio.run(_told(announced.KINDS[kind], f"sqlite:///{folder}/siaga112.db"))
@@ -173,7 +173,7 @@ def test_what_events_cost_is_measured_by_leaving_them_out(kind: str) -> None:
 
 
 async def _told(kind: type[DatabaseRecords], url: str) -> tuple[int, int]:
-    """Record a call; give how many events it told, and how many of the lists' indexes there are."""
+    """Record a call; return how many events it wrote, and how many of the lists' indexes exist."""
     records = kind(connect(url), "bench", bring)
     if isinstance(records, announced._Bare):
         await records.strip()
@@ -190,7 +190,7 @@ async def _told(kind: type[DatabaseRecords], url: str) -> tuple[int, int]:
 
 
 def test_a_client_that_says_nothing_is_ended() -> None:
-    """Whoever is waited for has a time in which to speak."""
+    """A client that prints nothing in time ends the run."""
     with (
         client([sys.executable, "-c", "import time; time.sleep(600)"]) as silent,
         pytest.raises(SystemExit, match=r"ended, or said nothing for 0\.1 s"),
@@ -205,7 +205,7 @@ def test_a_ratio_is_of_one_round() -> None:
 
 
 def test_the_guard_fails_beyond_a_quarter(capsys: pytest.CaptureFixture[str]) -> None:
-    """A guarded ratio that is worse than the recorded one by more than 25 % fails, and is named."""
+    """The check fails for a guarded ratio that is more than 25 % worse than recorded, and prints it."""
     book = Book({"ami.full.siaga112.cpu": [10], "ami.full.panoramisk.cpu": [20]})
     assert writing.check(book, {"ami_full": 0.45}) == 0
     assert writing.check(book, {"ami_full": 0.39}) == 1
@@ -213,19 +213,19 @@ def test_the_guard_fails_beyond_a_quarter(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_what_was_not_measured_is_not_met() -> None:
-    """The table says so of a target without a figure."""
+    """In the table, a target without a figure counts neither as met nor as not met."""
     assert "met |" not in targets.table(Book())
 
 
 def test_the_recorded_figures_are_those_of_the_page() -> None:
-    """README.md's table of targets is the recorded run's."""
+    """The README's table of targets is generated from the recorded run."""
     assert targets.table(writing.read()) in (writing.FOLDER / "README.md").read_text("utf-8")
 
 
 @pytest.mark.slow
 @pytest.mark.night
 def test_the_console_is_asked_for_pages_that_it_has(tmp_path: Path) -> None:
-    """Records made in bulk read as those that the daemon writes; each address that is timed is answered."""
+    """On records made in bulk, the console answers each address that is timed and streams events."""
     folder = tmp_path / "state"
     large.fill(folder, 30_000, 2_500)
     with console.room(folder) as at:

@@ -1,4 +1,4 @@
-"""docs/doctor.md is what `make docs` makes of the faults that the tests go through."""
+"""docs/doctor.md is generated from the faults that the tests try."""
 
 from pathlib import Path
 
@@ -10,10 +10,10 @@ DOCUMENTED = Path(__file__).parents[1] / "docs/doctor.md"
 
 
 def test_the_page_is_up_to_date() -> None:
-    """Whoever changes a fault or a line runs `make docs`."""
+    """docs/doctor.md is what `make docs` generates; run it after a change to a fault or a line."""
     assert DOCUMENTED.read_text("utf-8") == page()
 
 
 def test_every_check_has_a_fault() -> None:
-    """No check that was never seen to find something."""
+    """Every check of the doctor has a fault that it finds."""
     assert {fault.check for fault in EVERY} == NAMES

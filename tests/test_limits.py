@@ -1,4 +1,4 @@
-"""The limits of tests: what hangs ends at its limit, tells where it hung, and the run goes on."""
+"""Limits of tests: a test that hangs fails at its limit and reports where, and the run continues."""
 
 import re
 import subprocess
@@ -114,7 +114,7 @@ def test_hangs(any):
     hangs()
 """,
 }
-"""A way to hang, in `hangs`."""
+"""Ways to hang, each in a function `hangs`."""
 
 DEAF: Final = """
 import signal, time
@@ -124,14 +124,14 @@ def hangs():
 def test_hangs():
     hangs()
 """
-"""A way to hang that no exception ends, as in a C function that never returns."""
+"""A test that no exception can end, like a C function that never returns."""
 
 FINE: Final = "def test_fine():\n    pass\n"
 CONFIG: Final = "[pytest]\nasyncio_mode = auto\ntimeout = 2\nasyncio_default_fixture_loop_scope = function\n"
 
 
 def run(folder: Path, *options: str, **files: str) -> tuple[int, str]:
-    """Run these files as tests with our plugin, and a limit of two seconds; give exit code and output."""
+    """Run these files as tests with our plugin and a limit of 2 s; return the exit code and the output."""
     for name, text in files.items():
         (folder / f"{name}.py").write_text(text, "utf-8")
     (folder / "pytest.ini").write_text(CONFIG, "utf-8")
@@ -152,7 +152,7 @@ def run(folder: Path, *options: str, **files: str) -> tuple[int, str]:
 @pytest.mark.timeout(RUN_SECONDS + 60)
 @pytest.mark.parametrize("loop", ["asyncio", pytest.param("uvloop", marks=pytest.mark.night)])
 def test_what_hangs_fails_at_its_limit_and_the_run_goes_on(tmp_path: Path, loop: str) -> None:
-    """Whatever a test waits for in vain, its report says where, and the tests after it are run."""
+    """The report of a test that hangs shows where it hangs, and the tests after it run."""
     kinds = {kind: text for kind, text in HANGS.items() if loop == "asyncio" or "async" in text}
     files = {f"test_{place}": text for place, text in enumerate(kinds.values())}
     files |= {"conftest": LOOPS} if loop == "uvloop" else {}
@@ -174,7 +174,7 @@ STACKS: Final = "stacks at the limit"
 @pytest.mark.night
 @pytest.mark.timeout(RUN_SECONDS + 60)
 def test_with_xdist_stacks_are_told_and_what_nothing_ends_ends_its_process_alone(tmp_path: Path) -> None:
-    """A process without a terminal tells its stacks; one that is ended is replaced, and the run goes on."""
+    """Without a terminal, the report has the stacks; an ended worker is replaced, and the run continues."""
     code, said = run(tmp_path, "-n", "1", test_a=DEAF, test_b=HANGS["a wait of asyncio"], test_c=FINE)
     assert code == 1, said
     assert re.search(r"PASSED \S*test_c\.py::test_fine", said), said
@@ -194,7 +194,7 @@ def test_slow(n):
 
 @pytest.mark.timeout(RUN_SECONDS + 60)
 def test_the_whole_run_has_a_limit(tmp_path: Path) -> None:
-    """After the limit of the run no further test is begun, in no process, and the run has failed."""
+    """After the limit of the run no process starts another test, and the run fails."""
     code, said = run(tmp_path, "-n", "2", "--session-timeout", "2", test_a=SLOW, test_b=SLOW)
     assert code != 0, said
     assert "session-timeout: 2.0 sec exceeded" in said, said

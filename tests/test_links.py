@@ -1,4 +1,4 @@
-"""The documentation's links: each leads to a file that is there, and to a heading that it has."""
+"""Links in the documentation lead to files that exist and to headings that these files have."""
 
 import re
 import subprocess
@@ -13,7 +13,7 @@ LINK: Final = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 
 def pages() -> list[str]:
-    """Name all pages of the repository."""
+    """Return the names of all Markdown pages of the repository."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
         capture_output=True, text=True, check=True, cwd=ROOT, timeout=60)  # fmt: skip
@@ -21,13 +21,13 @@ def pages() -> list[str]:
 
 
 def prose(page: Path) -> str:
-    """Give a page without its blocks and pieces of code, where brackets mean other things."""
+    """Return a page without code, in which brackets have other meanings."""
     text = re.sub(r"^( *)```.*?^\1```", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
     return re.sub(r"`[^`\n]*`", lambda code: "x" * len(code[0]), text)
 
 
 def anchors(page: Path) -> set[str]:
-    """Give what a link may name in a page, as a forge makes it of the headings."""
+    """Return the anchors of a page, made from its headings as a forge does."""
     text = re.sub(r"^( *)```.*?^\1```", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
     names: set[str] = set()
     found: Counter[str] = Counter()
@@ -41,7 +41,7 @@ def anchors(page: Path) -> set[str]:
 
 @pytest.mark.parametrize("name", pages())
 def test_every_link_of_a_page_leads_somewhere(name: str) -> None:
-    """Relative links name files of the repository; those with # name one of the file's headings."""
+    """Each relative link names a file of the repository, and its anchor a heading of that file."""
     page = ROOT / name
     for target in LINK.findall(prose(page)):
         if re.match(r"[a-z]+:", target):
@@ -57,14 +57,14 @@ def test_every_link_of_a_page_leads_somewhere(name: str) -> None:
 
 
 def test_a_broken_link_would_be_seen(tmp_path: Path) -> None:
-    """The headings of a page are read as a forge reads them, code and all."""
+    """Anchors come from the text of headings, without markup; repeats are numbered, code blocks ignored."""
     page = tmp_path / "page.md"
     page.write_text("# `[redis] url`: a *way*\n## Twice\n```\n# not one\n```\n## Twice\n## Twice\n", "utf-8")
     assert anchors(page) == {"redis-url-a-way", "twice", "twice-1", "twice-2"}
 
 
 def test_the_indonesian_guide_has_the_commands_of_the_manual() -> None:
-    """Every command of the operator's and the supervisor's desk is in docs/panduan.md, spelt alike."""
+    """docs/panduan.md has each command of the manual's chapters on the desks, and each `*7x` key."""
 
     def commands(page: str) -> set[str]:
         return set(re.findall(r"siaga112 ([a-z]+(?: (?:off|--proposed|--done))?)", page))
@@ -82,7 +82,7 @@ DECISIONS: Final = sorted(path for path in (ROOT / "docs/decisions").glob("*.md"
 
 @pytest.mark.parametrize("page", DECISIONS, ids=lambda path: path.stem)
 def test_a_decision_begins_with_its_date_and_status_and_is_in_the_index(page: Path) -> None:
-    """In the same two lines everywhere; the index says the same."""
+    """A decision begins with its title, date and status, and the index shows all three."""
     found = re.match(r"# (.+)\n\n- Date: (\d{4}-\d\d-\d\d)\n- Status: (.+)\n\n", page.read_text("utf-8"))
     assert found
     title, date, status = found.groups()
@@ -93,7 +93,7 @@ def test_a_decision_begins_with_its_date_and_status_and_is_in_the_index(page: Pa
 
 @pytest.mark.parametrize("name", ["docs/architecture.md", "CONTRIBUTING.md"])
 def test_a_file_that_the_developers_pages_name_is_there(name: str) -> None:
-    """By its path from the repository, or from the package."""
+    """Each file that a developers' page names exists, relative to the repository or to a package."""
     text = (ROOT / name).read_text("utf-8")
     named = set(re.findall(r"`((?:[\w.]+/)*[\w.]+\.(?:py|md|toml|conf|css|lock))`", text))
     roots = (ROOT, ROOT / "src/siaga112", ROOT / "src/siaga112/adapters/database")

@@ -6,7 +6,7 @@ from tests.order import ranked
 
 
 def test_files_that_wait_longest_come_first() -> None:
-    """Those with a PBX, then faults, then Redis, then the rest; within each, those with more tests."""
+    """Files with a PBX come first, then faults, Redis and the rest; within each, those with more tests."""
     calls, more_calls, fault, redis, core = (Path(name) for name in ("c", "m", "f", "r", "a"))
     needs = {
         core: set[str](),

@@ -1,4 +1,4 @@
-"""What runs siaga112 on a server: the systemd units, compose.yaml. The image itself: `make image-check`."""
+"""The systemd units and compose.yaml. `make image-check` tests the image itself."""
 
 import os
 import re
@@ -23,13 +23,13 @@ EXPOSURE = 1.5
 
 
 def directives(unit: str) -> set[str]:
-    """Give a unit's lines without comments."""
+    """Return a unit's lines without comments."""
     text = (UNITS / unit).read_text("utf-8")
     return {line for line in text.splitlines() if line and not line.startswith("#")}
 
 
 def analyze(*arguments: str) -> str:
-    """Run systemd-analyze; give what it prints, all of it."""
+    """Run systemd-analyze; return everything that it prints."""
     ended = subprocess.run(
         ["systemd-analyze", "--no-pager", *arguments],
         capture_output=True,
@@ -45,7 +45,7 @@ def analyze(*arguments: str) -> str:
 @pytest.mark.fault("unit")
 @pytest.mark.parametrize("unit", [*HALVES, CONSOLE, BACKUP, DOCTOR])
 def test_a_unit_exposes_little(unit: str, measured: Measured) -> None:
-    """`systemd-analyze security` gives it 1.5 of 10 at most."""
+    """`systemd-analyze security` rates the exposure of each unit at 1.5 of 10 at most."""
     said = analyze("security", "--offline=true", f"./{unit}")
     found = re.search(rf"Overall exposure level for {unit}: ([0-9.]+)", said)
     assert found, said
@@ -53,7 +53,7 @@ def test_a_unit_exposes_little(unit: str, measured: Measured) -> None:
 
 
 def test_systemd_understands_every_line(tmp_path: Path) -> None:
-    """`systemd-analyze verify` has nothing to say of the units, installed as the manual tells."""
+    """`systemd-analyze verify` finds no fault in the units, installed as the manual says."""
     units = tmp_path / "etc/systemd/system"
     shutil.copytree(UNITS, units)
     for program in ("opt/siaga112/bin/siaga112", "bin/kill", "bin/sh"):
@@ -71,14 +71,14 @@ def test_systemd_understands_every_line(tmp_path: Path) -> None:
 
 
 def test_the_halves_are_guarded_alike() -> None:
-    """The two units differ in what they are, and in nothing that keeps them alive or shut in."""
+    """The units of the two halves differ only in `Description`, `Wants`, `After` and `ExecStart`."""
     track, screen = (directives(unit) for unit in HALVES)
     own = ("Description=", "Wants=", "After=", "ExecStart=")
     assert [line for line in track ^ screen if not line.startswith(own)] == []
 
 
 def test_the_console_is_shut_in_as_the_halves_are_and_stands_behind_them() -> None:
-    """It differs from them in what it is, in what it may take of the machine, and in nothing else."""
+    """The console's unit differs from the halves' only in what it starts, restart delay and lower limits."""
     own = ("Description=", "Wants=", "After=", "ExecStart=", "RestartSec=", "LimitNOFILE=")
     behind = {"Nice=10", "CPUWeight=20", "IOWeight=20", "MemoryHigh=300M", "MemoryMax=400M", "TasksMax=64"}
     differs = directives(CONSOLE) ^ directives(HALVES[0])
@@ -87,13 +87,13 @@ def test_the_console_is_shut_in_as_the_halves_are_and_stands_behind_them() -> No
 
 
 def test_the_doctor_is_shut_in_as_the_console_is() -> None:
-    """It differs in what it is and in how much it may take: it can do nothing that the console cannot."""
+    """The doctor's unit differs from the console's only in what it starts, its timing and its memory."""
     own = ("Description=", "After=", "ExecStart=", "ExecReload=", "WatchdogSec=", "RestartSec=", "Memory")
     assert [line for line in directives(DOCTOR) ^ directives(CONSOLE) if not line.startswith(own)] == []
 
 
 def test_the_console_neither_holds_up_the_halves_nor_is_held_up_by_them() -> None:
-    """Nobody's start needs it; it begins after the tracking half, which makes the tables."""
+    """The halves and the console do not need each other to start; the console follows the tracking half."""
     for unit in (*HALVES, "siaga112-screen.socket"):
         assert not [line for line in directives(unit) if "console" in line]
     needs = ("Requires=", "BindsTo=", "Requisite=", "Wants=")
@@ -106,7 +106,7 @@ def test_the_console_neither_holds_up_the_halves_nor_is_held_up_by_them() -> Non
 
 @pytest.mark.parametrize("unit", [*HALVES, CONSOLE, DOCTOR])
 def test_a_unit_starts_again_unless_the_configuration_is_bad(unit: str) -> None:
-    """Restart=always, for ever; a bad configuration (exit code 3) waits for a person."""
+    """A unit always restarts, except after exit code 3: a bad configuration needs a person."""
     expected = {"Restart=always", "RestartPreventExitStatus=3", "StartLimitIntervalSec=0", "Type=notify"}
     assert expected <= directives(unit)
 
@@ -122,7 +122,7 @@ def test_compose_is_of_the_compose_specification() -> None:
 
 @pytest.mark.night
 def test_compose_itself_understands_it(tmp_path: Path) -> None:
-    """`docker-compose config`, as Debian has it: whole with the three secrets of its head, else refused."""
+    """docker-compose accepts the file with the three secrets that its head names, and with no fewer."""
     secrets = {"SIAGA112_AMI__SECRET": "one", "REDIS_PASSWORD": "two", "GRAFANA_PASSWORD": "three"}
 
     def config(environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -143,7 +143,7 @@ def test_compose_itself_understands_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("service", ["track", "screen", "console", "redis", "prometheus", "grafana"])
 def test_what_compose_mounts_is_there(service: str) -> None:
-    """Every file that a service mounts is in the repository: an engine would make a folder in its place."""
+    """Every file that a service mounts exists: otherwise an engine would make a folder in its place."""
     said = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))["services"][service]
     sources = [volume.split(":")[0] for volume in said["volumes"]]
     assert all((ROOT / source).exists() for source in sources if source.startswith("."))
@@ -151,7 +151,7 @@ def test_what_compose_mounts_is_there(service: str) -> None:
 
 @pytest.mark.parametrize("service", ["track", "screen", "console", "redis"])
 def test_compose_shuts_our_services_in(service: str) -> None:
-    """No capability, no new privileges, no root file system to write to."""
+    """Our services have no capabilities, no new privileges and a read-only root file system."""
     said = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))["services"][service]
     assert said["read_only"] is True
     assert said["cap_drop"] == ["ALL"]
@@ -159,7 +159,7 @@ def test_compose_shuts_our_services_in(service: str) -> None:
 
 
 def test_compose_asks_the_console_where_it_listens() -> None:
-    """The three parts are of one image, and the health of each that answers is asked at its own port."""
+    """All three parts run from one image, and a health check asks the part's own port."""
     services = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))["services"]
     ports = {"screen": Settings().metrics.screen_port, "console": Settings().console.port}
     for name, port in ports.items():
@@ -174,7 +174,7 @@ UNIT = re.compile(rf"(?:systemctl [a-z-]+(?: --now)?|journalctl)({_ONE_UNIT}(?:{
 
 
 def test_every_unit_that_we_name_exists() -> None:
-    """Whoever is told to restart, reload or look at something finds it; there is no siaga112.service."""
+    """Every systemd unit that the code, the docs or the README name exists; none is siaga112.service."""
     names = {unit.name for unit in UNITS.iterdir()}
     told = [*(ROOT / "src").rglob("*.py"), *(ROOT / "docs").rglob("*.md"), ROOT / "README.md"]
     named = {

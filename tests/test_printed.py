@@ -1,4 +1,4 @@
-"""Secrets are never printed: the check itself, and the daemon and its commands when everything fails."""
+"""Secrets are never printed: the check, and the daemon and its commands when everything fails."""
 
 import signal
 import subprocess
@@ -22,7 +22,7 @@ def test_silent(): print("all is well")
 
 
 def test_a_secret_in_a_line_is_seen() -> None:
-    """A line with a secret in it ends the test that reads it, and names the line."""
+    """`without_secrets` fails for a text with any of the secrets."""
     for secret in SECRETS:
         with pytest.raises(AssertionError, match="printed a secret"):
             without_secrets(f'one\\n{{"detail": "as {secret} said"}}')
@@ -30,7 +30,7 @@ def test_a_secret_in_a_line_is_seen() -> None:
 
 
 def test_a_test_that_prints_a_secret_fails(tmp_path: Path) -> None:
-    """Whatever pytest captures is searched: of the test itself, and of a process that it starts."""
+    """A test fails if it, or a process that it starts, prints a secret into what pytest captures."""
     (tmp_path / "test_leaky.py").write_text(LEAKY)
     ran = subprocess.run(
         [
@@ -48,7 +48,7 @@ def test_a_test_that_prints_a_secret_fails(tmp_path: Path) -> None:
 
 @pytest.mark.redis
 async def test_the_daemon_tells_of_all_troubles_and_of_no_secret() -> None:
-    """Refused by the PBX, without its Redis, told to take a bad file over: each is told, no secret is."""
+    """A refused login, a missing Redis and a bad reload are all logged, and no secret is printed."""
     manager = Manager()
     manager.refused["Login"] = "Authentication failed"
     await manager.start()

@@ -1,4 +1,4 @@
-"""docs/reference.md and docs/commands.md leave nothing out. The metrics have tests of their own."""
+"""docs/reference.md and docs/commands.md are complete. The metrics have tests of their own."""
 
 import re
 import subprocess
@@ -38,12 +38,12 @@ STORY: Final = story.Story(
 
 
 def chapter(title: str) -> str:
-    """Give a chapter of the reference."""
+    """Return a chapter of the reference."""
     return REFERENCE.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
 
 
 def test_every_command_is_there_as_it_explains_itself() -> None:
-    """Whoever changes a command or an option runs `make docs`. A new process: imports decide the order."""
+    """docs/commands.md is what `make docs` prints, in a new process, since imports decide the order."""
     made = subprocess.run(
         [sys.executable, "-m", "tests.commands"],
         cwd=ROOT,
@@ -57,24 +57,24 @@ def test_every_command_is_there_as_it_explains_itself() -> None:
 
 @pytest.mark.parametrize("path", database.made(), ids=lambda path: path.name)
 def test_the_page_of_the_database_is_of_its_tables(path: Path) -> None:
-    """Whoever changes a table, a view or what is said of it runs `make docs`."""
+    """docs/database.md and its picture are what `make docs` generates from the tables and views."""
     assert path.read_text("utf-8") == database.made()[path]
 
 
 def test_the_tables_on_personal_data_are_of_this_code() -> None:
-    """Whoever changes a role, or how long something is kept, runs `make docs`; no permission is left out."""
+    """docs/privacy.md has the tables that `make docs` generates, and no permission is left out."""
     assert privacy.PAGE.read_text("utf-8") == privacy.made()
     assert set(privacy.MEANINGS) == set(Permission)
 
 
 def test_every_command_is_in_the_readme() -> None:
-    """The README's table, or its text, names each."""
+    """The README names each command."""
     readme = (ROOT / "README.md").read_text("utf-8")
     assert [name for name in commands.names() if not re.search(rf"`[^`\n]*\b{name}\b", readme)] == []
 
 
 def test_every_channel_variable_is_there() -> None:
-    """What our dialplan sets for others to read, or reads of what they set; not what is its own (LOCAL)."""
+    """The reference names each variable that our dialplan shares with others, that is, not its LOCAL ones."""
     files = "".join(file.read_text("utf-8") for file in (ROOT / "asterisk").glob("*.conf"))
     own = set(re.findall(r"LOCAL\((SIAGA_\w+)\)", files))
     used = set(re.findall(r"SIAGA_[A-Z_]+", files)) - own
@@ -84,7 +84,7 @@ def test_every_channel_variable_is_there() -> None:
 
 @pytest.mark.parametrize("value", [*Verdict, *ScreenReason, *Treatment, *Level], ids=str)
 def test_every_value_of_a_channel_variable_is_there(value: str) -> None:
-    """A dialplan branches on these."""
+    """The reference names each value of a channel variable on which a dialplan branches."""
     assert f"`{value}`" in chapter("Channel variables")
 
 
@@ -104,6 +104,6 @@ def test_every_value_of_a_channel_variable_is_there(value: str) -> None:
     ],
 )
 def test_every_name_of_a_row_is_there(command: str, row: rows.Row) -> None:
-    """In the order in which it is printed; what stands in brackets is said of the name before."""
+    """The reference lists the names of each `--json` row in the order in which they are printed."""
     (said,) = re.findall(rf"^\| {re.escape(command)} \| (.*) \|$", chapter("`--json`"), re.MULTILINE)
     assert re.findall(r"`(\w+)`", re.sub(r"\([^)]*\)", "", said)) == list(row)

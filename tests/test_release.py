@@ -1,4 +1,4 @@
-"""What a release is: one version, the same bytes from the same commit, all of it named."""
+"""A release has one version, the same bytes from the same commit, and a list of what it is made of."""
 
 import io
 import json
@@ -27,12 +27,12 @@ SHIPPED: Final = (
     "console/templates/base.html.j2",
     "locale/id/LC_MESSAGES/siaga112.mo",
 )
-"""Of what a package may lack without saying so at once."""
+"""Files that a package could lack without an immediate error."""
 LEFT_OUT: Final = shutil.ignore_patterns(".git", ".venv", ".ci", "build", "dist", "__pycache__", ".*_cache")
 
 
 def built(folder: Path, umask: int) -> dict[str, bytes]:
-    """Build the wheel and the sdist of a copy of this tree, made anew under that umask; give their bytes."""
+    """Copy this tree under that umask, build the wheel and the sdist from it, and return their bytes."""
     before = os.umask(umask)
     try:
         tree = folder / "tree"
@@ -49,7 +49,7 @@ def built(folder: Path, umask: int) -> dict[str, bytes]:
 
 @pytest.mark.slow
 def test_the_same_tree_gives_the_same_wheel_and_sdist(tmp_path: Path) -> None:
-    """Built twice, in two folders, of files that were made at other times and by another umask."""
+    """Two copies of the tree, of other times and umasks, give the same wheel and sdist."""
     first, second = built(tmp_path / "one", 0o022), built(tmp_path / "two", 0o077)
     assert sorted(first) == sorted(second) == [
         f"siaga112-{siaga112.__version__}-py3-none-any.whl",
@@ -62,7 +62,7 @@ def test_the_same_tree_gives_the_same_wheel_and_sdist(tmp_path: Path) -> None:
 
 
 def test_the_version_stands_in_one_place() -> None:
-    """`siaga112.__version__`; the CHANGELOG's newest section is of it, and nothing else spells it."""
+    """The version comes from `siaga112.__version__` only, and the CHANGELOG's newest release has it."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     assert project["project"]["dynamic"] == ["version"]
     assert project["tool"]["hatch"]["version"]["path"] == "src/siaga112/__init__.py"
@@ -73,13 +73,13 @@ def test_the_version_stands_in_one_place() -> None:
 
 
 def test_the_changelog_keeps_to_the_form() -> None:
-    """Keep a Changelog: under each version only its six kinds of change."""
+    """The CHANGELOG has only the six kinds of change of Keep a Changelog."""
     kinds = re.findall(r"^### (.+)$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
     assert {*kinds} <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
 
 
 def test_the_bill_of_materials_names_every_locked_package(tmp_path: Path) -> None:
-    """With version, hashes and package URL; the same lock gives the same file."""
+    """Each locked package has its version, hashes and package URL; the same lock gives the same file."""
     pytest.importorskip("cyclonedx_py", reason="make sbom installs it")
     path = sbom.write(tmp_path / "one")
     found = json.loads(path.read_text("utf-8"))
@@ -95,7 +95,7 @@ def test_the_bill_of_materials_names_every_locked_package(tmp_path: Path) -> Non
 
 
 def test_the_image_says_what_it_is() -> None:
-    """The labels of OCI images; the version is given when it is built."""
+    """The image has the labels of OCI images, and its version is given when it is built."""
     text = (ROOT / "Dockerfile").read_text("utf-8")
     labels = set(re.findall(r"org\.opencontainers\.image\.(\w+)=", text))
     assert {"title", "description", "licenses", "version", "revision", "created"} <= labels
@@ -104,7 +104,7 @@ def test_the_image_says_what_it_is() -> None:
 
 
 def test_hooks_run_what_make_lint_runs_and_fetch_nothing() -> None:
-    """Whoever uses pre-commit has the same linters, of this tree, from no other repository."""
+    """pre-commit runs `make lint` in this tree, and fetches nothing from other repositories."""
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))
     assert {repo["repo"] for repo in hooks["repos"]} == {"local"}
     entries = [hook["entry"] for repo in hooks["repos"] for hook in repo["hooks"]]
@@ -112,7 +112,7 @@ def test_hooks_run_what_make_lint_runs_and_fetch_nothing() -> None:
 
 
 def test_the_hosted_pipeline_runs_what_make_runs() -> None:
-    """Each target that it makes is the Makefile's, on every Python that we promise; it may only read."""
+    """The pipeline runs only the Makefile's targets, on every supported Python, and may only read."""
     flow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8"))
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     called = set()

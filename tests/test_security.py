@@ -1,4 +1,4 @@
-"""docs/security.md: its claims rest on tests that exist, and what listens does so on loopback."""
+"""docs/security.md names only tests that exist, and everything that listens does so on loopback."""
 
 import re
 import sys
@@ -15,12 +15,12 @@ from tests.lab.daemon import CONFIG, Daemon
 
 ROOT = Path(__file__).resolve().parents[1]
 LISTENING = "0A"
-"""TCP_LISTEN (proc(5), net/tcp)."""
+"""TCP_LISTEN in /proc/net/tcp (proc(5))."""
 
 
 @pytest.mark.parametrize("page", ["security", "privacy"])
 def test_every_test_that_the_page_names_is_there(page: str) -> None:
-    """Each claim of docs/security.md and docs/privacy.md that names a test names one that exists."""
+    """Each test that docs/security.md or docs/privacy.md names exists."""
     named = re.findall(r"`(tests/[\w/.]+)(?:::(\w+))?`", (ROOT / f"docs/{page}.md").read_text("utf-8"))
     assert len(named) > 20
     for file, function in named:
@@ -29,14 +29,14 @@ def test_every_test_that_the_page_names_is_there(page: str) -> None:
 
 
 def test_no_address_is_open_by_default() -> None:
-    """Whoever configures nothing opens nothing to the network."""
+    """By default AMI, FastAGI and metrics use 127.0.0.1 only."""
     defaults = Settings()
     assert {defaults.ami.host, defaults.agi.host, defaults.metrics.host} == {"127.0.0.1"}
 
 
 @pytest.mark.redis
 async def test_all_that_listens_listens_on_loopback() -> None:
-    """The whole daemon with its private Redis: two ports, FastAGI and metrics, both on 127.0.0.1."""
+    """A daemon with its private Redis listens on two TCP ports, FastAGI and metrics, both on 127.0.0.1."""
     agi, metrics = ports.free(), ports.free()
     with tempfile.TemporaryDirectory(prefix="s112-test-") as folder:
         config = CONFIG.format(state=f"{folder}/state", ami=ports.free(), agi=agi, metrics=metrics, more="")
@@ -52,7 +52,7 @@ async def test_all_that_listens_listens_on_loopback() -> None:
 
 
 def _listening(pid: int) -> Iterator[tuple[str, int]]:
-    """Give the addresses at which a process listens for TCP."""
+    """Yield the addresses at which a process listens for TCP."""
     own = set[str]()
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""No wait of the tests, the lab or the benchmarks is without a bound: what hangs must end, and say where."""
+"""Every wait of the tests, the lab and the benchmarks has a bound, so that what hangs ends and says where."""
 
 import ast
 from collections.abc import Iterator
@@ -21,25 +21,25 @@ AWAITED: Final = {
     *("read", "readline", "readuntil", "readexactly", "sock_recv", "sock_accept"),
     *("open_connection", "open_unix_connection", "anext"),
 }
-"""What an `await` may wait for without end."""
+"""Calls that an `await` may wait for without end."""
 
 METHODS: Final = {"wait", "get", "join", "read"}
-"""Those that are ours or Python's own under the same name, but for a method."""
+"""Those that count only as methods, since functions of the same name are ours or Python's own."""
 
 BARE: Final = {"wait", "get", "join"}
-"""Those that with an argument are something else, or are given their time."""
+"""Those that with an argument do something else or have a timeout."""
 
 TIMED: Final = {"run", "check_call", "check_output", "urlopen", "create_connection"}
-"""What takes a `timeout`, and must be given it."""
+"""Functions with a `timeout` that must be given."""
 
 ARGUED: Final = {"wait", "join", "communicate"}
-"""What a thread waits in without end if it is given no argument."""
+"""Methods in which a thread waits without end if it gives no argument."""
 
 BOUNDS: Final = {"timeout", "timeout_at", "within", "wait_for"}
 """What ends all waits inside it."""
 
 EXCUSE: Final = "# ends: "
-"""How a line, or the one above it, says why its wait needs no bound of its own: who ends it."""
+"""The comment, in the same line or the one above, that says what ends a wait without a bound of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class _Finder(ast.NodeVisitor):
         self._bounded = before
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        self._inside(ast.iter_child_nodes(node), bounded=0)  # it may be called where no bound is
+        self._inside(ast.iter_child_nodes(node), bounded=0)  # the caller may have no bound
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
         self._inside(ast.iter_child_nodes(node), bounded=0)
@@ -93,7 +93,7 @@ class _Finder(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_With(self, node: ast.With) -> None:
-        for item in node.items:  # its end waits for the program's
+        for item in node.items:  # leaving the block waits for the program
             if _called(item.context_expr) == "Popen":
                 self._report(item.context_expr)
         self.generic_visit(node)
@@ -140,7 +140,7 @@ def _is_endless(value: ast.expr) -> bool:
 
 
 def _called(node: ast.AST) -> str:
-    """Give the last name of what is called, '' for anything else."""
+    """Return the last name of what is called; '' for anything else."""
     return _ends(node.func) if isinstance(node, ast.Call) else ""
 
 
@@ -165,14 +165,14 @@ def _has_deadline(loop: ast.While) -> bool:
 
 
 def unbounded(source: str) -> list[Wait]:
-    """Give the waits of a module without a bound."""
+    """Return the waits of a module that have no bound."""
     finder = _Finder(source)
     finder.visit(ast.parse(source))
     return finder.found
 
 
 def test_every_wait_has_a_bound() -> None:
-    """Each wait has a time after which it fails, or says who ends it."""
+    """Each wait has a time after which it fails, or says what ends it."""
     found = [
         f"{path.relative_to(ROOT)}:{wait.line}: {wait.what}"
         for path in FILES
@@ -209,7 +209,7 @@ BOUNDED: Final = (
 
 @pytest.mark.parametrize("line", ENDLESS)
 def test_a_wait_without_a_bound_is_found(line: str) -> None:
-    """Each way to wait without end is found, and is fine within a bound."""
+    """Each way to wait without end is found, unless it is within a bound."""
     assert unbounded(f"async def test():\n    {line}\n")
     within = f"async def test():\n    async with within(5, 'it'):\n        {line}\n"
     assert not unbounded(within)
@@ -218,5 +218,5 @@ def test_a_wait_without_a_bound_is_found(line: str) -> None:
 
 @pytest.mark.parametrize("line", BOUNDED)
 def test_a_wait_with_a_bound_is_fine(line: str) -> None:
-    """What has a bound of its own, or says who ends it, is not found."""
+    """A wait with a bound of its own, or with a comment that says what ends it, is not found."""
     assert not unbounded(f"async def test():\n    {line}\n")

@@ -1,4 +1,4 @@
-"""Commands of a loaded program are those of a program that is started (tests/warm.py)."""
+"""A command that tests/warm.py runs behaves like one that is started on its own."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ ENVIRON = {"PATH": os.environ["PATH"], "NO_COLOR": "1"}
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 async def test_a_command_starts_on_its_own_and_says_the_same(name: str) -> None:
-    """Each command loads all that it needs by itself."""
+    """Each command, started on its own, prints the same help as when warm.py runs it."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "siaga112", name, "--help"),
         env=ENVIRON,
@@ -30,14 +30,14 @@ async def test_a_command_starts_on_its_own_and_says_the_same(name: str) -> None:
 
 
 async def test_what_a_command_does_to_itself_ends_with_it() -> None:
-    """The next one is as new, and the exit code is the command's own."""
+    """A command that fails leaves the next one unaffected, and each exit code is the command's own."""
     wrong = await warm.run(("no-such-command",), ENVIRON, 60)
     assert (wrong.code, wrong.out) == (2, b"")
     assert (await warm.run(("--version",), ENVIRON, 60)).code == 0
 
 
 async def test_a_command_that_does_not_end_is_ended() -> None:
-    """At its bound it is killed."""
+    """A command that exceeds its bound raises TimeoutError."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(TimeoutError):
@@ -45,12 +45,12 @@ async def test_a_command_that_does_not_end_is_ended() -> None:
 
 
 async def test_a_server_that_is_gone_is_no_good_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing printed and no exit code is not a command that ended well."""
+    """If the server of commands is gone, a command raises an error instead of ending well without output."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     monkeypatch.setitem(warm.SERVERS, os.getpid(), ours)
     with ours:
         asked = asyncio.create_task(warm.run(("--version",), ENVIRON, 60))
-        await asyncio.sleep(0)  # it has asked
+        await asyncio.sleep(0)  # until it has asked
         theirs.close()
         with pytest.raises(ConnectionError):
             await asked

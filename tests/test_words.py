@@ -1,4 +1,4 @@
-"""Indonesian: the catalogue has all that the code says to people, and what it says fits."""
+"""Indonesian: the catalogue has every text that the code shows to people, with fitting translations."""
 
 import ast
 import re
@@ -50,11 +50,11 @@ TERMS = {
     Mark.INFORMATION: "informasi", Level.TEMPORARY: "sementara", Level.PERMANENT: "tetap",
     Role.OPERATOR: "petugas", Role.SUPERVISOR: "pengawas",
 }  # fmt: skip
-"""One vocabulary (words.md): what each is called wherever people read it."""
+"""The agreed vocabulary: the word for each wherever people read it."""
 
 
 def test_the_catalogues_are_of_this_code() -> None:
-    """Whoever changes what is said to people runs `make words`, and translates what it names."""
+    """The catalogues are what `make words` generates from the code and the translations."""
     assert words.POT.read_bytes() == words.spelled(words.template())
     assert words.PO.read_bytes() == words.spelled(words.merged())
     with words.PO.open("rb") as file:
@@ -62,7 +62,7 @@ def test_the_catalogues_are_of_this_code() -> None:
 
 
 def test_everything_is_translated_with_the_same_values() -> None:
-    """No text is left in English, none names a value that there is not, or leaves one out."""
+    """Every text is translated, with exactly the placeholders of the English text."""
     with words.PO.open("rb") as file:
         catalog = read_po(file, locale="id", domain=DOMAIN)
     wrong = []
@@ -81,7 +81,7 @@ def test_everything_is_translated_with_the_same_values() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_word_of_the_program_has_one_for_people(kind: type[StrEnum]) -> None:
-    """In both languages; two words of a kind are not called the same."""
+    """Each word of the program has a label in both languages, and no two words of a kind share one."""
     for language in Language:
         found = [labels.of(one, tongue(language)) for one in kind]
         assert all(found)
@@ -89,12 +89,12 @@ def test_every_word_of_the_program_has_one_for_people(kind: type[StrEnum]) -> No
 
 
 def test_the_words_of_the_centre_are_the_ones_that_were_agreed() -> None:
-    """Everywhere the same."""
+    """The Indonesian labels are the words that were agreed."""
     assert {one: labels.of(one, tongue(Language.ID)) for one in TERMS} == TERMS
 
 
 def test_a_misuse_is_called_pelanggaran_everywhere() -> None:
-    """In the catalogue, the report and the guide: a second word would be taken for a second thing."""
+    """No Indonesian text uses a second word for a misuse (`salahguna`)."""
     root = words.SOURCE.parents[1]
     told = [words.PO, words.SOURCE / "report/words.toml", root / "docs/panduan.md"]
     told += (words.SOURCE / "console/templates").iterdir()
@@ -103,7 +103,7 @@ def test_a_misuse_is_called_pelanggaran_everywhere() -> None:
 
 
 def test_what_the_policy_writes_is_said_in_indonesian() -> None:
-    """Each reason that the policy writes, of any rules; what a person wrote stays as it is."""
+    """Each reason that the policy writes is translated, under any rules; what a person wrote stays."""
     rules, own, t = PolicyRules(), PolicyRules(thresholds=(3,)), tongue(Language.ID)
     assert "; " in own.title
     written = (
@@ -139,7 +139,7 @@ OWN_RULES = (
 
 @pytest.mark.parametrize("rules", OWN_RULES)
 def test_a_centres_own_rule_is_said_in_indonesian(rules: PolicyRules) -> None:
-    """Whatever is other than a preset: as the title of a rule, and within the reason of a block."""
+    """The title of a centre's own rule is translated completely, also within the reason of a block."""
     t = tongue(Language.ID)
     assert rules.title.startswith("own rule")
     assert remains(labels.rule(rules.title, t)) == []
@@ -150,7 +150,7 @@ def test_a_centres_own_rule_is_said_in_indonesian(rules: PolicyRules) -> None:
 
 
 def test_a_span_is_said_in_words() -> None:
-    """As the configuration spells it, or as it is kept; what is none stays as it is."""
+    """Durations are translated from the configuration's notation and from ms; other text stays."""
     t, en = tongue(Language.ID), tongue()
     spelled = {
         "30d": "30 hari",
@@ -178,7 +178,7 @@ def test_a_span_is_said_in_words() -> None:
 
 
 def test_numbers_are_written_as_the_language_does() -> None:
-    """One place for all of them: no space before the percent sign."""
+    """Numbers have the language's separators, and no space before the percent sign."""
     t, en = tongue(Language.ID), tongue()
     assert [one.percent(share) for one in (t, en) for share in (0.9, 1, 0.0001, 0, None)] == [
         *("90,0%", "100,0%", "< 0,1%", "0,0%", "–"),
@@ -203,13 +203,13 @@ DETAILS = {
 
 @pytest.mark.parametrize("written", DETAILS)
 def test_what_the_audit_trail_adds_is_said_in_indonesian(written: str) -> None:
-    """What the program wrote; what a person wrote stays."""
+    """The program's own words in the audit trail are translated; what a person wrote stays."""
     assert labels.detail(written, tongue(Language.ID)) == DETAILS[written]
     assert labels.detail(written, tongue()) == written
 
 
 def test_an_error_within_an_error_is_said_in_indonesian_too() -> None:
-    """Whatever of it is ours; a driver's own words stay."""
+    """An error within an error is translated too; a driver's own words stay."""
     inner = Said("there is no folder {path}", path="/x/y")
     error = StoreDownError("database: {why}", why=inner)
     assert str(error) == "database: there is no folder /x/y"
@@ -221,7 +221,7 @@ def test_an_error_within_an_error_is_said_in_indonesian_too() -> None:
 
 
 def test_no_text_is_said_where_the_catalogue_does_not_look() -> None:
-    """`x.t(visitor)("text")` has no name before its bracket: nobody would find the text."""
+    """No code translates by a call without a name, like `x.t(visitor)("text")`: `make words` misses those."""
     hidden = []
     for path in sorted(words.SOURCE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -233,7 +233,7 @@ def test_no_text_is_said_where_the_catalogue_does_not_look() -> None:
 
 
 def test_why_there_is_a_surge_is_said_in_indonesian() -> None:
-    """Each reason that the daemon gives; what it does not know stays as it is."""
+    """Each reason that the daemon gives for a surge is translated; an unknown one stays."""
     late, t = NOW - 60 * SECOND, tongue(Language.ID)
     nobody = queues(OperatorState.PAUSED).surge(waiting(), NOW)
     one = line(10 * SECOND).surge(waiting(("siaga112", late, "0812")), NOW)

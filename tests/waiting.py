@@ -1,4 +1,4 @@
-"""Waiting with a bound: whatever does not come in time is named, and the test fails instead of hanging."""
+"""Bounded waits: a test names what did not come in time, and fails instead of hanging."""
 
 import asyncio
 import subprocess
@@ -8,14 +8,14 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 ENDS_SECONDS: Final = 60.0
-"""Seconds that a command may take to its end, also on a machine that is busy."""
+"""Seconds that a command may take, also on a busy machine."""
 KILLED_SECONDS: Final = 10.0
-"""Seconds that the kernel may take to end a process that was killed."""
+"""Seconds that the kernel may take to end a killed process."""
 
 
 @asynccontextmanager
 async def within(seconds: float, what: str) -> AsyncIterator[None]:
-    """Run the block for so long at most. Raises TimeoutError, which names what was waited for."""
+    """Run the block for that many seconds at most. Raises TimeoutError, which names what was waited for."""
     bound = asyncio.timeout(seconds)
     try:
         async with bound:
@@ -43,7 +43,7 @@ def block_until(condition: Callable[[], bool], seconds: float = 20.0, what: str 
 
 
 async def ended(process: asyncio.subprocess.Process, what: str, seconds: float = ENDS_SECONDS) -> int:
-    """Wait for a process to end, and give its exit code. Kills it and raises TimeoutError if it does not."""
+    """Wait for a process's end; return its exit code. Kills it and raises TimeoutError if it does not end."""
     try:
         async with within(seconds, f"the end of {what} (pid {process.pid})"):
             return await process.wait()
@@ -55,14 +55,14 @@ async def ended(process: asyncio.subprocess.Process, what: str, seconds: float =
 async def output(
     process: asyncio.subprocess.Process, what: str, seconds: float = ENDS_SECONDS
 ) -> tuple[bytes, bytes]:
-    """Read all that a process prints, to its end. Kills it and raises TimeoutError if it does not end."""
+    """Return all that a process prints, when it ends. Kills it and raises TimeoutError if it does not end."""
     try:
         async with within(seconds, f"the end of {what} (pid {process.pid})"):
             out, err = await process.communicate()
     except TimeoutError as error:
         await killed(process)
         for stream in (process.stdout, process.stderr):
-            if stream is not None:  # what communicate() had read is lost; what is left may still tell
+            if stream is not None:  # what communicate() had read is lost; the rest may still help
                 with suppress(TimeoutError):
                     async with asyncio.timeout(1):
                         error.add_note((await stream.read()).decode("utf-8", "replace")[-2_000:])
@@ -79,12 +79,12 @@ async def killed(process: asyncio.subprocess.Process) -> None:
 
 
 def reap(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:
-    """Kill a process of the blocking kind, if it still runs, and wait for its end."""
+    """Kill a process of `subprocess`, if it still runs, and wait for its end."""
     process.kill()
     process.wait(KILLED_SECONDS)
 
 
 def _spelled(condition: Callable[[], bool]) -> str:
-    """Name a condition by where it stands."""
+    """Return a condition's name and place in the code."""
     code = getattr(condition, "__code__", None)
     return f"{code.co_qualname} ({code.co_filename}:{code.co_firstlineno})" if code else repr(condition)

@@ -1,8 +1,8 @@
 """Runs `siaga112` commands in processes forked from one that has already loaded the program.
 
-Loading takes most of a second of a processor, and the tests run some thousands of commands. All else is as
-at a start of its own: a process, its arguments and environment, pipes, an end like any other program's.
-tests/test_warm.py shows that each command starts without this, too.
+Loading takes most of a second of processor time, and the tests run some thousands of commands. Everything
+else is as if each were started on its own: a process, its arguments and environment, pipes, its end.
+tests/test_warm.py shows that each command also starts without this.
 """
 
 import array
@@ -27,7 +27,7 @@ from typing import Final, NamedTuple, TextIO
 from tests.waiting import output
 
 LONGEST: Final = 1 << 20
-"""Bytes of a command's arguments and environment."""
+"""The most bytes that a command's arguments and environment may have."""
 
 
 class Finished(NamedTuple):
@@ -38,19 +38,19 @@ class Finished(NamedTuple):
     err: bytes
 
 
-# ── those who ask ────────────────────────────────────────────────────────────────────────────────
+# ── the client ───────────────────────────────────────────────────────────────────────────────────
 
 SERVERS: Final = dict[int, socket.socket]()
-"""By process: a test worker has one, and what it forks has none."""
+"""By process id: each test worker has its own server, and a process that it forks has none."""
 
 
 async def run(
     arguments: tuple[str, ...], environ: Mapping[str, str], seconds: float, cwd: Path | None = None
 ) -> Finished:
-    """Run a command to its end. Kills it and raises TimeoutError if it does not come.
+    """Run a command to its end. Kills it and raises TimeoutError if it does not end in time.
 
     Raises:
-        ConnectionError: the server is gone, and nobody knows how the command ended.
+        ConnectionError: if the server is gone, so that nobody knows how the command ended.
     """
     if any(map(_read_at_start, environ, environ.values())):
         return await _cold(arguments, environ, seconds, cwd)
@@ -77,7 +77,7 @@ async def run(
 
 
 def _read_at_start(name: str, value: str) -> bool:
-    """Say whether it is read before any program runs, and not as it was for our server."""
+    """Return whether a variable acts before any program runs, and differs from our server's."""
     if name.startswith("LD_"):
         return True
     if name.startswith(("LC_", "LANG")):
@@ -107,13 +107,13 @@ async def _all(pipe: int) -> bytes:
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(pipe, "rb", 0)
     )
     try:
-        return await reader.read()  # ends: with the command, at its bound
+        return await reader.read()  # ends: with the command, or at its bound
     finally:
         transport.close()
 
 
 async def _number(line: socket.socket) -> int:
-    data = await asyncio.get_running_loop().sock_recv(line, 4)  # ends: with the command, at its bound
+    data = await asyncio.get_running_loop().sock_recv(line, 4)  # ends: with the command, or at its bound
     if len(data) < 4:
         raise ConnectionError("the server of commands is gone (tests/warm.py)")
     return int.from_bytes(data, signed=True)
@@ -125,7 +125,7 @@ def _server() -> socket.socket:
         return found
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
-        process = subprocess.Popen(  # ends: with our end of the line
+        process = subprocess.Popen(  # ends: when we close our end of the connection
             [sys.executable, "-m", "tests.warm", str(theirs.fileno())],
             cwd=Path(__file__).parents[1],
             env={"PATH": os.environ["PATH"]},
@@ -181,7 +181,7 @@ def _load() -> None:
 
 
 def _wait(reply: socket.socket, pid: int, fds: "list[int] | array.array[int]") -> None:
-    """Say who the command is and how it ended, and end."""
+    """Send the command's process id and, at its end, its exit code; then exit."""
     for fd in fds:
         os.close(fd)
     with contextlib.suppress(OSError):
@@ -192,7 +192,7 @@ def _wait(reply: socket.socket, pid: int, fds: "list[int] | array.array[int]") -
 
 
 def _become(asked: bytes, fds: "list[int] | array.array[int]") -> tuple[str, ...]:
-    """Take over what belongs to a command."""
+    """Take over the pipes, environment and folder of a command; return its arguments."""
     arguments, environ, cwd = json.loads(asked)
     for number, fd in enumerate(fds):
         os.dup2(fd, number)
@@ -207,7 +207,7 @@ def _become(asked: bytes, fds: "list[int] | array.array[int]") -> tuple[str, ...
 
 
 def _text(fd: int, before: TextIO) -> io.TextIOWrapper:
-    """Open a standard stream as Python does at its start: it asks then whether one can seek there."""
+    """Open a standard stream as Python does at its start, when it finds out whether it can seek."""
     raw = open(fd, "wb", closefd=False)  # noqa: SIM115 - not a path; open until the end
     return io.TextIOWrapper(raw, before.encoding, before.errors, line_buffering=fd == 2 or raw.isatty())
 

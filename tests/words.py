@@ -1,7 +1,8 @@
-"""Bring the catalogues up to what the code says: `make words`. The translations are written by people.
+"""Update the catalogues from the code: `make words`. People write the translations.
 
-`locale/siaga112.pot` is made of the code and the console's templates, `locale/id/LC_MESSAGES/siaga112.po` is
-merged with it, and `siaga112.mo`, which the program reads, is compiled of that. A test holds all three.
+`locale/siaga112.pot` is extracted from the code and the console's templates, merged into
+`locale/id/LC_MESSAGES/siaga112.po`, and compiled to `siaga112.mo`, which the program reads. A test checks all
+three.
 """
 
 import io
@@ -26,14 +27,14 @@ KEYWORDS: Final[dict[str, Any]] = {
 OPTIONS: Final = {"trim_blocks": "true", "lstrip_blocks": "true"}
 PO: Final = LOCALE / "id" / "LC_MESSAGES" / f"{DOMAIN}.po"
 MADE: Final = datetime(2026, 11, 29, tzinfo=UTC)
-"""The day that a compiled catalogue bears: always the same, so that it can be compared."""
+"""The date in a compiled catalogue, always the same so that files can be compared."""
 
 MO: Final = PO.with_suffix(".mo")
 POT: Final = LOCALE / f"{DOMAIN}.pot"
 
 
 def said() -> Iterator[tuple[str, Any]]:
-    """Give each text of the code that is for people, with the file that it is in."""
+    """Yield each text of the code that people read, with its file."""
     for path in sorted(SOURCE.rglob("*.py")):
         with path.open("rb") as file:
             for _, message, _, _ in extract("python", file, KEYWORDS):
@@ -46,19 +47,19 @@ def said() -> Iterator[tuple[str, Any]]:
 
 
 def template() -> Catalog:
-    """Make the catalogue of what the code says."""
+    """Return the catalogue of the code's texts."""
     catalog = Catalog(project="siaga112", charset="utf-8")
     catalog.header_comment = "# What siaga112 says to people."
     for file, message in said():
         given = message if isinstance(message, tuple) else (message,)
         texts = [one for one in given if isinstance(one, str)]
-        if texts:  # else it is translated where the text is
+        if texts:  # otherwise it is translated where the text is written
             catalog.add((texts[0], texts[1]) if len(texts) > 1 else texts[0], locations=[(file, 0)])
     return catalog
 
 
 def merged() -> Catalog:
-    """Give the Indonesian catalogue with what the code says now; what is new is not translated yet."""
+    """Return the Indonesian catalogue with the code's current texts; new ones are not translated yet."""
     if PO.exists():
         with PO.open("rb") as file:
             catalog = read_po(file, locale="id", domain=DOMAIN)
@@ -70,7 +71,7 @@ def merged() -> Catalog:
 
 
 def spelled(catalog: Catalog) -> bytes:
-    """Write a catalogue as text, the same each time."""
+    """Return a catalogue as text, the same bytes each time."""
     file = io.BytesIO()
     write_po(file, catalog, width=110, omit_header=False, sort_by_file=True, include_previous=False)
     lines = file.getvalue().decode().splitlines()
@@ -83,7 +84,7 @@ def spelled(catalog: Catalog) -> bytes:
 
 
 def compiled(catalog: Catalog) -> bytes:
-    """Compile a catalogue, the same each time."""
+    """Return a compiled catalogue, the same bytes each time."""
     catalog.creation_date = catalog.revision_date = MADE
     file = io.BytesIO()
     write_mo(file, catalog)
@@ -91,7 +92,7 @@ def compiled(catalog: Catalog) -> bytes:
 
 
 def main() -> None:
-    """Write all three, and say what is not translated."""
+    """Write all three files, and print the texts that are not translated."""
     PO.parent.mkdir(parents=True, exist_ok=True)
     catalog = merged()
     POT.write_bytes(spelled(template()))
