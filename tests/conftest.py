@@ -41,7 +41,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Fail each test during which it, or a process that it started, printed a secret."""
+    """Fail a test if it, or a process that it started, printed a secret."""
     report = yield
     secrets = {secret for _, text in report.sections for secret in leaked(text)}
     if secrets:

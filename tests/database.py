@@ -235,7 +235,7 @@ def _columns(engine: Engine, view: str) -> list[str]:
 
 
 def picture() -> str:
-    """Draw the tables as boxes in three columns, with a line from each table of callers to `caller`."""
+    """Draw the tables as boxes in three columns, with lines from `call` and the right column to `caller`."""
     named = {table.name: table for table in tables()}
     right = [name for name in named if name not in {*_LEFT, *_MIDDLE}]
     drawn: list[str] = []

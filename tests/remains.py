@@ -69,7 +69,7 @@ def _texts(text: Any) -> tuple[str, ...]:
 
 
 def remains(text: str, own: Iterable[str] = ()) -> list[str]:
-    """Return the English words of a text. `own` is ignored: the centre's own words, and what people wrote."""
+    """Return the English words of a text, except those of `own`: the centre's words and what people wrote."""
     text = TYPED.sub(" ", text)
     for one in sorted(own, key=len, reverse=True):
         text = re.sub(rf"(?<!\w){re.escape(one)}(?!\w)", " ", text)

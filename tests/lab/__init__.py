@@ -13,8 +13,8 @@ In a test::
         await call.hang_up()
         assert (await call.ended()).status == 200
 
-Rules of the lab: loopback only; ports chosen at run time; one temporary folder per PBX; nothing
-is waited for by sleeping; only processes that the lab started are ended, by their pids.
+Rules of the lab: loopback only; ports chosen at run time; one temporary folder per PBX; no waiting by
+sleeping; the lab ends only processes that it started, by their pids.
 """
 
 from tests.lab.agi_stub import agi_stub

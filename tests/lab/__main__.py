@@ -10,7 +10,7 @@ from tests.lab.unpack import Version, find
 
 
 async def lab(version: Version) -> None:
-    """Run one PBX and say how to reach it."""
+    """Run one PBX and print how to reach it."""
     root = find(version, lambda line: print(line, flush=True))
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -27,7 +27,7 @@ async def lab(version: Version) -> None:
 
 
 def main() -> int:
-    """Read the version off the command line; 22 if there is none."""
+    """Read the version from the command line; it is 22 if there is none."""
     wanted = sys.argv[1] if len(sys.argv) > 1 else "22"
     for version in get_args(Version):
         if version == wanted:

@@ -1,6 +1,6 @@
-"""The dialplan's side of FastAGI: asks as Asterisk does, and says how long it took.
+"""The dialplan's side of FastAGI: asks as Asterisk does, and measures how long the answer takes.
 
-As a program it asks one caller after another and prints how long each waited, until its input ends::
+As a program it asks about one caller after another until its input ends, then prints how long each waited::
 
     python -m tests.lab.agi_client PORT NUMBER
 """
@@ -55,32 +55,32 @@ OK: Final = b"200 result=1\n"
 
 
 def request(number: str, script: str = "screen", uid: str = "1795463311.0") -> bytes:
-    """Write what Asterisk sends first."""
+    """Return what Asterisk sends first."""
     return REQUEST.format(number=number, script=script, uid=uid).encode()
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The variables that were set, none if the connection just ended; and how long that took."""
+    """The variables that were set (none if the connection just ended), and how long that took."""
 
     variables: dict[str, str]
     seconds: float
 
     @property
     def verdict(self) -> str:
-        """What the dialplan goes by: ALLOW unless it was told otherwise."""
+        """The verdict for the dialplan: ALLOW unless the server set another."""
         return self.variables.get("SIAGA_VERDICT", "ALLOW")
 
     @property
     def reason(self) -> str:
-        """Why; '' if the connection just ended."""
+        """The reason; '' if the connection just ended."""
         return self.variables.get("SIAGA_REASON", "")
 
 
 async def ask(
     port: int, number: str = "081211111111", script: str = "screen", uid: str = "1795463311.0"
 ) -> Answer:
-    """Ask about a caller, to the end of the connection."""
+    """Ask about a caller; return the answer when the connection has ended."""
     variables: dict[str, str] = {}
     began = time.perf_counter()
     try:
@@ -101,30 +101,30 @@ async def ask(
 
 @dataclass(slots=True)
 class Probe:
-    """How long callers waited, in milliseconds, while the block lasted."""
+    """How long callers waited, in milliseconds. Filled when the block ends."""
 
     waits: list[float] = field(default_factory=list)
 
     @property
     def p99(self) -> float:
-        """What 99 of 100 callers waited at most."""
+        """The 99th percentile of the waits."""
         return percentile(self.waits, 99)
 
     @property
     def worst(self) -> float:
-        """What the last of them waited."""
+        """The longest wait."""
         return max(self.waits)
 
 
 def percentile(values: Sequence[float], percent: int) -> float:
-    """Give a percentile."""
+    """Return a percentile."""
     return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
 
 
 def no_processor(*pids: int) -> float:
-    """Give for how many seconds these processes have been ready to run and could not (schedstat, proc(5)).
+    """Return the seconds that these processes were ready but had no processor (schedstat, proc(5)).
 
-    What a caller waits, less this, is what we make him wait: a busy machine is no fault of ours.
+    A caller's wait less this time is what our code takes; a busy machine is not our fault.
     """
     waited = 0
     for pid in pids:
@@ -135,9 +135,9 @@ def no_processor(*pids: int) -> float:
 
 @asynccontextmanager
 async def probing(port: int, *pids: int, number: str = "081299999999") -> AsyncIterator[Probe]:
-    """Let another process ask one caller after another, so that our own work delays none of them.
+    """Let another process ask about one caller after another, so that our own work delays none of them.
 
-    `pids`: who answers; for what they lacked a processor, is not counted.
+    `pids`: the processes that answer. Time during which they had no processor does not count.
     """
     probe = Probe()
     process = await asyncio.create_subprocess_exec(
@@ -171,7 +171,7 @@ def _wait(port: int, number: str, pids: Sequence[int]) -> float:
 
 
 def main(port: int, number: str, *pids: int) -> None:
-    """Ask until the input ends."""
+    """Ask until the input ends, then print the waits."""
     all_pids = (os.getpid(), *pids)
     _wait(port, number, all_pids)
     print(flush=True)

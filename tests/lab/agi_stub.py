@@ -1,4 +1,4 @@
-"""A FastAGI server that is not siaga112: silent, rude or obedient, to try the dialplan's guard."""
+"""A stand-in for our FastAGI server, silent, rude or obedient, to test the dialplan's guard."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ BLOCK_AND_REJECT: Final = ("SET VARIABLE SIAGA_TREATMENT reject", "SET VARIABLE 
 
 @dataclass(slots=True)
 class AgiStub:
-    """What the server was asked and answered; requests are in the order of their end."""
+    """The server's requests, and Asterisk's replies. Requests are listed once they are complete."""
 
     commands: Sequence[str]
     pipelined: bool
@@ -23,7 +23,7 @@ class AgiStub:
     replies: list[list[str]] = field(default_factory=list)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Handle one call."""
+        """Serve one call."""
         try:
             request = [line async for line in _lines(reader)]
             self.requests.append(request)
@@ -42,7 +42,7 @@ class AgiStub:
                 reply = await reader.readline()  # ends: when the PBX hangs up
                 replies.append(reply.decode("utf-8", "replace").rstrip("\n"))
         except ConnectionError:
-            return  # the PBX may leave at any time: that is what is being tried
+            return  # the PBX may hang up at any time: tests try that
         finally:
             writer.close()
             with contextlib.suppress(ConnectionError, TimeoutError):
@@ -66,8 +66,8 @@ async def agi_stub(
 ) -> AsyncIterator[AgiStub]:
     """Listen where the PBX asks (`pbx.agi_port`) and answer every call with these commands.
 
-    `callers` has other commands for the calls of these callers; `pipelined` writes them in one piece;
-    `silent` accepts, reads the request, and never answers.
+    `callers` has other commands for some callers; `pipelined` sends all commands in one piece; `silent`
+    accepts, reads the request, and never answers.
     """
     stub = AgiStub(commands, pipelined, silent, callers or {})
     server = await asyncio.start_server(stub.serve, "127.0.0.1", port, backlog=128)

@@ -11,7 +11,7 @@ from tests.lab.connections import ports_towards
 from tests.waiting import until, within
 
 MESSAGE_END: Final = b"\r\n\r\n"
-# A busy test machine is slow, a broken PBX is silent: enough for the first, short enough for the second.
+# Long enough for a busy test machine, short enough for a broken PBX, which says nothing.
 PATIENCE_SECONDS: Final = 15.0
 
 
@@ -19,7 +19,7 @@ class Event(dict[str, str]):
     """One AMI message: its headers (the first value wins; a missing one reads '') and its bytes."""
 
     def __init__(self, raw: bytes) -> None:
-        """Split the headers, keeping the bytes for captures."""
+        """Parse the headers, and keep the bytes for captures."""
         super().__init__()
         self.raw = raw
         for line in raw.decode("utf-8", "replace").split("\r\n"):
@@ -28,7 +28,7 @@ class Event(dict[str, str]):
                 self.setdefault(key, value.strip())
 
     def __missing__(self, key: str) -> str:
-        """Spare every predicate a `.get`."""
+        """Return '', so that no predicate needs `.get`."""
         return ""
 
     @property
@@ -42,7 +42,7 @@ class ActionError(RuntimeError):
 
 
 def _port(address: str) -> int:
-    """Take the port off an address as Asterisk writes it: IPV4/TCP/127.0.0.1/40222."""
+    """Return the port of an address as Asterisk writes it: IPV4/TCP/127.0.0.1/40222."""
     port = address.rpartition("/")[2]
     return int(port) if port.isdigit() else 0
 
@@ -51,7 +51,7 @@ class Observer:
     """A connected AMI user. Use `connect`, or `Asterisk.observe`, and `async with`."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Take over an open connection; `connect` is the way in."""
+        """Take over an open connection; use `connect`."""
         self.events: list[Event] = []
         self._reader = reader
         self._writer = writer
@@ -76,17 +76,17 @@ class Observer:
         return observer
 
     async def __aenter__(self) -> Self:
-        """Enter, connected already."""
+        """Return the observer, which is connected already."""
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Hang up on the PBX."""
+        """Close the connection."""
         await self.close()
 
     async def close(self) -> None:
-        """End the connection; what was seen stays readable."""
+        """Close the connection; the events stay readable."""
         self._listening.cancel()
         await asyncio.gather(self._listening, return_exceptions=True)
         self.stop_recording()
@@ -94,17 +94,17 @@ class Observer:
 
     @property
     def lost(self) -> bool:
-        """Tell whether the PBX has closed the connection."""
+        """Whether the PBX has closed the connection."""
         return self._listening.done()
 
     def mark(self) -> int:
-        """Give a place in the stream, for the `since` of a later question."""
+        """Return the present place in the stream, for the `since` of a later question."""
         return len(self.events)
 
     async def wait_for(
         self, wanted: Callable[[Event], bool], *, since: int = 0, timeout: float = PATIENCE_SECONDS
     ) -> Event:
-        """Give the first such event since that mark, whether it was seen already or is still to come."""
+        """Return the first such event since that mark, whether already seen or still to come."""
         place = since
         try:
             async with asyncio.timeout(timeout):
@@ -131,9 +131,9 @@ class Observer:
         since: int = 0,
         timeout: float = PATIENCE_SECONDS,
     ) -> Event:
-        """Give the Newchannel with which a call from this number came in over the trunk.
+        """Return the Newchannel event of a call that came in from this number over the trunk.
 
-        `channel` is how its name begins.
+        `channel`: the beginning of the channel's name.
         """
         return await self.wait_for(
             lambda e: (
@@ -144,7 +144,7 @@ class Observer:
         )
 
     async def login_of(self, pid: int, *, timeout: float = PATIENCE_SECONDS) -> Event:
-        """Give the login of that process, whoever else logs in as the same user."""
+        """Return the login event of that process, even if others log in as the same user."""
         _, port = self._writer.get_extra_info("peername")
         await until(lambda: bool(ports_towards(port, pid)), timeout, f"a connection of process {pid}")
         return await self.wait_for(
@@ -153,7 +153,7 @@ class Observer:
         )
 
     async def action(self, headers: Mapping[str, str], *, timeout: float = PATIENCE_SECONDS) -> list[Event]:
-        """Send an action; give its response, followed by the events of a list if it answers with one."""
+        """Send an action; return its response, followed by the events of a list if it answers with one."""
         action_id = f"lab-{next(self._ids)}"
         replies = self._replies[action_id] = asyncio.Queue()
         lines = [f"{key}: {value}" for key, value in {**headers, "ActionID": action_id}.items()]
@@ -170,17 +170,17 @@ class Observer:
         return answer
 
     async def set_global(self, name: str, value: str) -> None:
-        """Set a dialplan global: how a test tells the operators what to do next."""
+        """Set a dialplan global; tests use it to choose what the operators do next."""
         await self.action({"Action": "Setvar", "Variable": name, "Value": value})
 
     def record(self, path: Path) -> None:
-        """Write every byte from the next message on into this file, as received."""
+        """Record all bytes from the next message on in this file, as received."""
         self.stop_recording()
         path.parent.mkdir(parents=True, exist_ok=True)
         self._tape = path.open("wb")
 
     def stop_recording(self) -> None:
-        """Close the file; harmless if there is none."""
+        """Close the recording, if there is one."""
         if self._tape is not None:
             self._tape.close()
             self._tape = None
@@ -206,6 +206,6 @@ class Observer:
             asyncio.get_running_loop().call_soon(self._wake)  # once this task counts as done: see `lost`
 
     def _wake(self) -> None:
-        # A pulse: those who wait now are woken, those who come later get a fresh event.
+        # A pulse: wakes those who wait now; those who come later get a fresh event.
         self._arrived.set()
         self._arrived = asyncio.Event()

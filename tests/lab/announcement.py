@@ -1,4 +1,4 @@
-"""What a blocked caller should be told, prompt by prompt: what the dialplan's own list is compared with."""
+"""The prompts that a blocked caller should hear, to compare with the dialplan's own list."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ LANGUAGES: Final[tuple[Language, ...]] = ("id", "en")
 def told(
     language: Language, level: str, until: datetime | None, now: datetime, *, contact: bool = False
 ) -> list[str]:
-    """Name the prompts, in order. `until`, in the centre's zone: None where no end is known."""
+    """Return the names of the prompts, in order. `until`, in the centre's zone: None if no end is known."""
     names = [f"blocked-{level}", "in-need"]
     if until and level == "temporary":
         names += ["until", *_instant(language, until, now)]
@@ -19,7 +19,7 @@ def told(
 
 
 def _instant(language: Language, until: datetime, now: datetime) -> Iterator[str]:
-    """Tell the first full minute that is not before it."""
+    """Yield the prompts for the first full minute that is not before `until`."""
     minute = (until + timedelta(seconds=59)).replace(second=0, microsecond=0)
     day, month = f"number-{minute.day:02}", f"month-{minute.month:02}"
     yield from (day, month) if language == "id" else (month, day)

@@ -1,4 +1,4 @@
-"""A small program on Asterisk's REST interface (ARI), as a centre may have one in place of queues."""
+"""A small program on Asterisk's REST interface (ARI), which a centre may use in place of queues."""
 
 import asyncio
 import base64
@@ -16,7 +16,7 @@ MODULES: Final = (
     *("res_ari_asterisk", "res_ari_device_states", "app_stasis"),
     *("res_websocket_client", "chan_rtp", "res_rtp_multicast"),
 )
-"""What the lab must load for it, and for the streams to programs that it can make."""
+"""The modules that the program needs, and those for the media streams that it can make."""
 
 CONFIGURATION: Final = "[general]\nenabled = yes\n[lab]\ntype = user\npassword = lab\n"
 
@@ -26,12 +26,12 @@ Told = dict[str, Any]
 
 
 def http(port: int) -> str:
-    """Give http.conf for a server on this port of the loopback."""
+    """Return http.conf for a server on this loopback port."""
     return f"[general]\nenabled = yes\nbindaddr = 127.0.0.1\nbindport = {port}\n"
 
 
 class Program:
-    """The program while it is connected: what it was told, and what it asks for."""
+    """The connected program: the events that it received, and its requests."""
 
     def __init__(self, session: aiohttp.ClientSession, told: aiohttp.ClientWebSocketResponse) -> None:
         self._session = session
@@ -39,7 +39,7 @@ class Program:
         self._heard: list[Told] = []
 
     async def event(self, kind: str, wanted: Callable[[Told], bool] = lambda _: True) -> Told:
-        """Give the first event of this kind, from the beginning on, that is wanted."""
+        """Return the first event of this kind, from the start on, that is wanted."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             seen = 0
             while True:
@@ -50,12 +50,12 @@ class Program:
                 self._heard.append(await self._told.receive_json())
 
     async def enters(self, start: str) -> str:
-        """Wait until a channel whose name begins so is the program's; give its id."""
+        """Wait until a channel whose name begins so enters the program; return its id."""
         told = await self.event("StasisStart", lambda event: event["channel"]["name"].startswith(start))
         return str(told["channel"]["id"])
 
     async def ask(self, method: str, path: str, **query: str) -> Any:
-        """Ask for something; give the answer, None if it has no content."""
+        """Send a request; return the answer, None if it has no content."""
         async with self._session.request(method, f"/ari/{path}", params=query) as answer:
             text = await answer.text()
             if not answer.ok:
@@ -64,24 +64,24 @@ class Program:
             return await answer.json() if text else None
 
     async def bridge(self, kind: str, *channels: str) -> str:
-        """Make a bridge and put these channels into it, in this order."""
+        """Make a bridge and put these channels into it, in this order; return its id."""
         bridge = str((await self.ask("POST", "bridges", type=kind))["id"])
         for channel in channels:
             await self.ask("POST", f"bridges/{bridge}/addChannel", channel=channel)
         return bridge
 
     async def rings(self, endpoint: str) -> str:
-        """Have this endpoint called; give the channel's id."""
+        """Call this endpoint; return the channel's id."""
         return str((await self.ask("POST", "channels", endpoint=endpoint, app=APP, timeout="30"))["id"])
 
     async def clear(self) -> None:
-        """End every bridge and channel that is left."""
+        """End all bridges and channels that are left."""
         for kind in ("channels", "bridges"):
             for one in await self.ask("GET", kind):
                 try:
                     await self.ask("DELETE", f"{kind}/{one['id']}")
                 except RuntimeError:
-                    continue  # gone meanwhile, or one that ends with its bridge
+                    continue  # already gone, or about to end with its bridge
 
 
 @asynccontextmanager

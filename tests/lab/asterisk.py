@@ -25,7 +25,7 @@ BOOT_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.05
 STOP_SECONDS: Final = 10.0
 
-# Modules that open a port, need a service, or complain: left out, by the start of their names.
+# Modules that are not loaded, by the start of their names: they open a port, need a service, or complain.
 UNLOADED: Final = (
     *("aeap", "app_adsi", "app_agent_pool", "app_alarm", "app_amd", "app_audiosocket"),
     *("app_confbridge", "app_dahdi", "app_festival", "app_flash", "app_followme"),
@@ -44,7 +44,7 @@ UNLOADED: Final = (
     *("res_speech_aeap", "res_stasis_broadcast", "res_statsd", "res_stir_shaken"),
     *("res_stun_monitor", "res_websocket_client", "res_xmpp"),
 )
-# Files that Asterisk misses aloud; empty ones say the same without noise.
+# Files whose absence Asterisk logs; empty ones have the same effect without the noise.
 EMPTY: Final = (
     *("acl.conf", "ccss.conf", "cdr.conf", "cel.conf", "cli_permissions.conf", "dnsmgr.conf"),
     *("dsp.conf", "enum.conf", "pjproject.conf", "stasis.conf", "udptl.conf", "codecs.conf"),
@@ -61,7 +61,7 @@ ringcadence = 1000,4000
 ring = 425/1000,0/4000
 """
 
-# Queue members are Local/101@operators/n: what they do is the global OPERATOR, read anew at every call.
+# Queue members are Local/101@operators/n; the global OPERATOR, read at every call, says what they do.
 OPERATORS: Final = r"""
 [operators]
 exten => _XXX,1,Goto(${OPERATOR},1)
@@ -159,8 +159,8 @@ class Asterisk:
         """Run a PBX for as long as the block lasts.
 
         `context` is the trunk's; `dialplan` is appended to extensions.conf; `globals_` go into
-        its [globals] (a value of "" leaves even the lab's own one out); `keep_log` receives
-        Asterisk's log at the end; `more` has text to append to a configuration file, by its name;
+        its [globals] (a value of "" removes even the lab's own one); `keep_log` receives
+        Asterisk's log at the end; `more` is text to append to configuration files, by name;
         `load` names modules (without .so) that the lab otherwise leaves out.
         """
         # A short path: the control socket's name must fit into 107 bytes.
@@ -197,7 +197,7 @@ class Asterisk:
 
     @property
     def console_command(self) -> tuple[str, ...]:
-        """The command to which `-r` or `-rx …` is added for the console."""
+        """The command to which `-r` or `-rx …` is added to reach the console."""
         return (*self._root.command, "-C", str(self._configuration("asterisk.conf")))
 
     async def boot(self) -> None:
@@ -205,13 +205,13 @@ class Asterisk:
         console = (self.folder / "log/console.log").open("ab")
         with console:
             self._process = await asyncio.create_subprocess_exec(
-                *("setpriv", "--pdeathsig", "KILL"),  # it does not outlive a test that is killed
+                *("setpriv", "--pdeathsig", "KILL"),  # so that it does not outlive a test that is killed
                 *self.console_command,
                 *("-f", "-q"),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,
-                # Its own session: a Ctrl-C in the terminal is for the test, which then stops the PBX.
+                # Its own session: Ctrl-C in the terminal should reach the test, which then stops the PBX.
                 start_new_session=True,
             )
         try:
@@ -231,7 +231,7 @@ class Asterisk:
         return await Observer.connect(self.ami_port, "siaga112", self.siaga_secret)
 
     async def console(self, command: str) -> str:
-        """Run one console command and give its output."""
+        """Run one console command; return its output."""
         process = await asyncio.create_subprocess_exec(
             *self.console_command,
             *("-rx", command),
@@ -251,17 +251,17 @@ class Asterisk:
         os.kill(self.pid, signal.SIGCONT)
 
     async def kill(self) -> None:
-        """End the PBX as a power cut would."""
+        """Kill the PBX, as a power cut would."""
         process = self._process
         if process is not None and process.returncode is None:
             await killed(process)
 
     def before_stop(self, end: Callable[[], Awaitable[None]]) -> None:
-        """Have this awaited when the lab is cleared: nothing outlives its PBX."""
+        """Await `end` before the PBX stops, so that nothing outlives the PBX."""
         self._companions.append(end)
 
     async def stop(self) -> None:
-        """End the PBX in good order, calls or no calls; kill it if it will not."""
+        """Stop the PBX in good order, also during calls; kill it if it does not stop."""
         process = self._process
         if process is None or process.returncode is not None:
             return
@@ -279,7 +279,7 @@ class Asterisk:
         await self.boot()
 
     def warnings(self) -> list[str]:
-        """Give the WARNING and ERROR lines of Asterisk's log so far: none, if our files are right."""
+        """Return the WARNING and ERROR lines of Asterisk's log so far; our files should cause none."""
         lines = self.log.read_text("utf-8", "replace").splitlines() if self.log.is_file() else []
         return [line for line in lines if " WARNING[" in line or " ERROR[" in line]
 
@@ -291,7 +291,7 @@ class Asterisk:
             try:
                 return await self.observe()
             except (ConnectionError, asyncio.IncompleteReadError, ActionError):
-                await asyncio.sleep(POLL_SECONDS)  # nobody to tell us that the port is open: ask
+                await asyncio.sleep(POLL_SECONDS)  # nothing tells us that the port is open
         raise TimeoutError
 
     def _complaint(self, what: str) -> str:

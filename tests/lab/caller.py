@@ -18,18 +18,18 @@ USAGE: Final = "usage: ./call NUMBER [KEYS]      for example: ./call 08135555555
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """As much of a PBX as a caller knows of it."""
+    """The part of a PBX that a caller needs to know."""
 
     sip_port: int
     folder: Path
     version: str = "22"
 
     def before_stop(self, end: Callable[[], Awaitable[None]]) -> None:
-        """Nothing: the caller waits for the call's end itself."""
+        """Do nothing: the caller waits for the call's end itself."""
 
 
 async def call(exchange: Exchange, number: str, keys: str) -> str:
-    """Call, stay a while, hang up; say in words how it ended."""
+    """Call, stay a while, and hang up; return in words how it ended."""
     placed = await place_call(exchange, number=number, presses=keys)
     with contextlib.suppress(TimeoutError):
         ending = await placed.ended(timeout=SPEAKS_SECONDS if keys else LISTENS_SECONDS)
@@ -39,7 +39,7 @@ async def call(exchange: Exchange, number: str, keys: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Place one call; give the exit code."""
+    """Place one call; return the exit code."""
     port, number, keys = arguments[0], *([*arguments[1:], "", ""][:2])
     if not number.isdigit() or len(arguments) > 3:
         print(USAGE, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Certificates for servers on loopback and for who talks to them."""
+"""Certificates for servers on loopback and for their clients."""
 
 import subprocess
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ class Certificates:
 
     @classmethod
     def make(cls, folder: Path) -> Self:
-        """Make them with openssl."""
+        """Make the certificates with openssl."""
 
         def openssl(*arguments: str) -> None:
             subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True, timeout=60)
 
         new = ["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
         (folder / "names").write_text(f"subjectAltName=IP:{LOOPBACK}\nauthorityKeyIdentifier=keyid\n")
-        # As RFC 5280 wants it of an authority: from Python 3.13 on, no other is believed.
+        # RFC 5280 requires this of an authority, and from Python 3.13 on no other is trusted.
         usage = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
         openssl(
             *new, "-x509", *usage, "-days", "1", "-subj", "/CN=lab", "-keyout", "ca.key", "-out", "ca.pem"
@@ -35,7 +35,7 @@ class Certificates:
 
     @property
     def server(self) -> list[str]:
-        """Lines for a server that talks TLS to all, and asks all for a certificate."""
+        """Lines for a server that uses TLS with everybody and asks every client for a certificate."""
         return [
             f"tls-cert-file {self.folder}/cert.pem",
             f"tls-key-file {self.folder}/key.pem",
@@ -45,6 +45,6 @@ class Certificates:
 
     @property
     def query(self) -> str:
-        """Give what the client's address says of them."""
+        """The query of a client's address that names the certificates."""
         own = f"ssl_certfile={self.folder}/cert.pem&ssl_keyfile={self.folder}/key.pem"
         return f"?ssl_ca_certs={self.folder}/ca.pem&{own}"

@@ -1,4 +1,4 @@
-"""A real Chromium without a screen, driven over its DevTools protocol; it can reach no network."""
+"""A real, headless Chromium, driven over its DevTools protocol; it can reach nothing but 127.0.0.1."""
 
 import asyncio
 import base64
@@ -30,34 +30,34 @@ FLAGS: Final = (
 
 @dataclass
 class Tab:
-    """A page in it, and what it did."""
+    """A page, and what it did."""
 
     socket: ClientWebSocketResponse
     requests: list[str] = field(default_factory=list)
-    """The addresses that it asked for."""
+    """The addresses that it requested."""
     messages: list[str] = field(default_factory=list)
-    """What it said on the console, errors too."""
+    """What it wrote to the console, errors included."""
     _number: int = 0
 
     async def open(self, url: str) -> None:
-        """Show a page; returns when it is loaded whole."""
+        """Open a page; return when it has loaded completely."""
         for domain in ("Page", "Network", "Log", "Runtime"):
             await self.ask(f"{domain}.enable")
         await self.ask("Page.navigate", url=url)
         await self._until("Page.loadEventFired")
 
     async def pdf(self) -> bytes:
-        """Print it, as the page itself wants to be printed."""
+        """Print the page as PDF, in the page size that it asks for."""
         printed = await self.ask("Page.printToPDF", printBackground=True, preferCSSPageSize=True)
         return base64.b64decode(printed["data"])
 
     async def text(self) -> str:
-        """Give what a reader sees of it."""
+        """Return the text that a reader sees."""
         found = await self.ask("Runtime.evaluate", expression="document.body.innerText")
         return str(found["result"]["value"])
 
     async def ask(self, method: str, **params: object) -> Any:
-        """Ask for something, and give the answer."""
+        """Call a method of DevTools; return its result."""
         self._number += 1
         await self.socket.send_json({"id": self._number, "method": method, "params": params})
         return (await self._until(self._number))["result"]
@@ -85,7 +85,7 @@ class Tab:
 
 @asynccontextmanager
 async def tab() -> AsyncIterator[Tab]:
-    """Run a Chromium with one page for a while."""
+    """Run Chromium with one page, for as long as the block lasts."""
     with tempfile.TemporaryDirectory(prefix="s112-chromium-", ignore_cleanup_errors=True) as home:
         process = await asyncio.create_subprocess_exec(
             *("chromium", *FLAGS, f"--user-data-dir={home}", "about:blank"),
@@ -105,7 +105,7 @@ async def tab() -> AsyncIterator[Tab]:
 
 
 async def _address(process: asyncio.subprocess.Process) -> str:
-    """Give where it listens, as it says itself."""
+    """Return where Chromium listens, from its own output."""
     assert process.stderr
     said = []
     async with within(PATIENCE, "the address of Chromium's DevTools"):

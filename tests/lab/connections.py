@@ -1,4 +1,4 @@
-"""Whose TCP connection is it? So that what a PBX tells of a connection is taken for nobody else's."""
+"""Finds the process of a TCP connection, so that a PBX's events are not taken for another's."""
 
 import re
 from contextlib import suppress
@@ -9,12 +9,12 @@ _ESTABLISHED: Final = "01"
 
 
 def ports_towards(port: int, pid: int) -> set[int]:
-    """Give the ports at which a process has connections to that port of ours; none if it has none yet.
+    """Return the ports from which a process is connected to that port of this machine; none if it is not.
 
-    What proc(5) says: the sockets among its descriptors, by their numbers in /proc/net/tcp.
+    The sockets among its descriptors are looked up by number in /proc/net/tcp (proc(5)).
     """
     sockets = set()
-    with suppress(OSError):  # it has ended
+    with suppress(OSError):  # the process has ended
         for link in Path(f"/proc/{pid}/fd").iterdir():
             with suppress(OSError):  # it was closed meanwhile
                 if found := re.fullmatch(r"socket:\[(\d+)\]", str(link.readlink())):

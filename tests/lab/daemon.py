@@ -1,4 +1,4 @@
-"""A running `siaga112 run` beside the lab's PBX, followed by its own log lines."""
+"""A `siaga112 run` process beside the lab's PBX; tests follow its log lines."""
 
 import asyncio
 import contextlib
@@ -28,25 +28,25 @@ PATIENCE_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.05
 
 PROGRAM: Final = ("-m", "siaga112")
-"""What Python runs; a test may have it run something around it."""
+"""What Python runs; a test may run something around it."""
 
 Line = dict[str, Any]
 
 
 class Pbx(Protocol):
-    """As much of a PBX as the daemon's configuration must know of it."""
+    """The part of a PBX that the daemon's configuration needs to know."""
 
     @property
     def ami_port(self) -> int:
-        """Where its manager interface is."""
+        """The port of its manager interface."""
 
     @property
     def agi_port(self) -> int:
-        """Where its dialplan asks."""
+        """The port that its dialplan asks."""
 
     @property
     def siaga_secret(self) -> str:
-        """What the daemon logs in with."""
+        """The secret with which the daemon logs in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Daemon:
         self.config.write_text(config, "utf-8")
         self.lines: list[Line] = []
         self.given = {"SIAGA112_CONSOLE__PORT": str(self.console_port), **environ}
-        """What it has from its environment: the AMI secret, the console's port, and what a test sets."""
+        """The environment variables that we add: the AMI secret, the console's port, and what a test sets."""
         self.environ = {
             **os.environ,
             **self.given,
@@ -103,11 +103,11 @@ class Daemon:
 
     @property
     def command_line(self) -> tuple[str, ...]:
-        """What is run, up to the command."""
+        """The command line, up to the command."""
         return (sys.executable, *self.program)
 
     async def start(self, *arguments: str) -> None:
-        """Start `siaga112 run`; returns at once, so wait for the line that matters."""
+        """Start `siaga112 run` and return at once; wait for the line that matters."""
         self._process = await asyncio.create_subprocess_exec(
             *(*self.command_line, "run", *arguments),
             env=self.environ,
@@ -136,7 +136,7 @@ class Daemon:
     async def wait_for(
         self, wanted: Callable[[Line], bool], *, since: int = 0, timeout: float = PATIENCE_SECONDS
     ) -> Line:
-        """Give the first such log line since that mark, seen already or still to come."""
+        """Return the first such log line since that mark, whether already seen or still to come."""
         try:
             async with asyncio.timeout(timeout):
                 while True:
@@ -152,42 +152,42 @@ class Daemon:
             raise TimeoutError(f"no such line within {timeout:g} s; the last: {self.lines[-5:]}") from None
 
     async def event(self, name: str, *, since: int = 0, timeout: float = PATIENCE_SECONDS) -> Line:
-        """Give the first log line of that event."""
+        """Return the first log line of that event."""
         return await self.wait_for(lambda line: line["event"] == name, since=since, timeout=timeout)
 
     async def settled(self, call: str) -> Line:
-        """Give the line with which the daemon settles that call."""
+        """Return the log line with which the daemon settles that call."""
         return await self.wait_for(lambda line: line["event"] == "call" and line["call"] == call)
 
     async def ready(self, only: str = "", *, since: int = 0) -> None:
-        """Wait until it follows the PBX and answers the dialplan, or does its half of that."""
+        """Wait until it follows the PBX and answers the dialplan; `only`: until it does its part of that."""
         for name in ("started", *(() if only == "screen" else ("ami_connected",))):
             await self.event(name, since=since)
         for store in ("redis", *(() if only == "screen" else ("database",))):
             await self.store_up(store, since=since)
 
     async def store_up(self, store: str, *, since: int = 0) -> None:
-        """Wait until it says that `redis`, or the `database`, answers."""
+        """Wait until it logs that `redis` or the `database` answers."""
         await self.wait_for(lambda line: line["event"] == "store_up" and line["store"] == store, since=since)
 
     async def metrics(self) -> str:
-        """Give what Prometheus would read."""
+        """Return what Prometheus would read."""
         async with aiohttp.ClientSession() as session, session.get(self.metrics_url) as answer:
             return await answer.text()
 
     async def shows(self, series: str) -> None:
-        """Wait until its metrics have that line; its beginning, siaga112_, is left out."""
+        """Wait until its metrics have that line, given without its prefix siaga112_."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while f"\nsiaga112_{series}\n" not in await self.metrics():  # noqa: ASYNC110 - a page tells nobody
                 await asyncio.sleep(POLL_SECONDS)
 
     async def command(self, *arguments: str) -> Output:
-        """Run another `siaga112` command with the daemon's configuration, to its end."""
+        """Run another `siaga112` command with the daemon's configuration; return its output."""
         code, out, err = await warm.run(arguments, self.environ, PATIENCE_SECONDS)
         return Output(code, without_secrets(out.decode()), without_secrets(err.decode()))
 
     async def add_user(self, name: str, role: str) -> str:
-        """Let somebody use the console; give the password."""
+        """Add a user of the console; return the password."""
         password = f"horse battery {secrets.token_hex(6)}"
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "siaga112", "user", "add", name, "--role", role),
@@ -202,7 +202,7 @@ class Daemon:
         return password
 
     async def add_token(self, name: str, role: str, *more: str) -> str:
-        """Let a program use the API; give its token."""
+        """Add a token for the API; return it."""
         made = await self.command("token", "add", name, "--role", role, *more)
         assert made.code == 0, made.err
         return made.out.strip()
@@ -222,12 +222,12 @@ class Daemon:
     async def finish(
         process: asyncio.subprocess.Process, what: str = "a command", seconds: float = PATIENCE_SECONDS
     ) -> Output:
-        """Wait for a command's end. Kills it and raises TimeoutError if it does not come."""
+        """Return a command's output when it ends. Kills it and raises TimeoutError if it does not end."""
         out, err = await output(process, what, seconds)
         return Output(process.returncode or 0, without_secrets(out.decode()), without_secrets(err.decode()))
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """End it, by its pid; give its exit code."""
+        """End it, by its pid; return its exit code."""
         process = self._process
         if process is None:
             return 0
@@ -242,7 +242,7 @@ class Daemon:
         return await self.ended()
 
     async def ended(self) -> int:
-        """Wait for its end and its last log line; give its exit code."""
+        """Wait for its end and its last log line; return its exit code."""
         assert self._process is not None
         assert self._reading is not None
         code = await ended(self._process, "siaga112 run")
@@ -258,7 +258,7 @@ class Daemon:
 async def end_private_redis(state_dir: Path) -> None:
     """End the private Redis that a killed daemon left behind, if there is one, and wait for its end.
 
-    Its pid is that of who listens at its socket (unix(7), SO_PEERCRED).
+    Its pid is the peer of a connection to its socket (unix(7), SO_PEERCRED).
     """
     try:
         async with within(PATIENCE_SECONDS, "a connection to the private Redis"):
@@ -270,7 +270,7 @@ async def end_private_redis(state_dir: Path) -> None:
     os.kill(pid, signal.SIGKILL)
     async with within(PATIENCE_SECONDS, f"the end of the private Redis (pid {pid})"):
         with contextlib.suppress(ConnectionError):
-            await reader.read()  # its end ends the connection
+            await reader.read()  # ends when the server does
     writer.close()
 
 

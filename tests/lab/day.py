@@ -1,6 +1,6 @@
-"""A day at the centre in small: real callers, one real PBX, the running daemon, and what must come out.
+"""A day at the centre in miniature: real callers, one real PBX, the running daemon, the expected outcomes.
 
-The demo plays it on Asterisk 22 for people to watch; the tests play the same on 22 and 16.
+The demo plays it on Asterisk 22 for people to watch; the tests play it on 22 and 16.
 """
 
 import asyncio
@@ -30,9 +30,10 @@ treatment = { temporary = "announce", permanent = "reject" }
 [agencies]
 "113" = "Damkar"
 """
-"""The day's configuration: a second for what is an early drop, a quarter of a minute for a day's block.
+"""The day's configuration: an early drop is one within 1 s, and a temporary block lasts 15 s, not a day.
 
-Who is blocked temporarily is told so, as by default; who is permanently is not, as a centre may want it.
+A temporarily blocked caller hears the announcement, as by default; a permanently blocked one is rejected
+without it, as a centre may choose.
 """
 
 DIALPLAN: Final = """
@@ -40,7 +41,7 @@ DIALPLAN: Final = """
 exten => 113,1,Dial(Local/answer@operators/n,20)
 include => siaga112-mark-last
 """
-"""What the one real telephone of the centre can dial: the fire brigade, and a mark after the call."""
+"""What the centre's one real telephone can dial: the fire brigade, and a mark after the call."""
 
 GLOBALS: Final = {"SIAGA_QUEUE_TIMEOUT": "2"}
 
@@ -55,7 +56,7 @@ Deed = Callable[["Witnessed"], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One thing that was done, what the PBX saw of it, what siaga112 decided, and whether it should have."""
+    """One step of the day: what the PBX saw of it, what siaga112 decided, and what it should decide."""
 
     what: str
     pbx: str
@@ -64,7 +65,7 @@ class Row:
 
     @property
     def ok(self) -> bool:
-        """Whether it came out as expected."""
+        """Whether siaga112 decided as expected."""
         return self.decided == self.expected
 
 
@@ -96,7 +97,7 @@ class Witnessed:
         )
 
     def variable(self, name: str) -> str:
-        """Give what a channel variable was last set to."""
+        """Return the last value of a channel variable; '' if it was never set."""
         values = [
             e["Value"]
             for e in self.seen.events[self.since :]
@@ -106,18 +107,18 @@ class Witnessed:
 
 
 async def hang_up_at_once(call: Witnessed) -> None:
-    """Put the receiver down in the first moment."""
+    """Hang up at once."""
     await call.call.hang_up()
 
 
 async def hang_up_in_menu(call: Witnessed) -> None:
-    """Listen to the menu to its end, say nothing, and go."""
+    """Listen to the whole menu, press nothing, and hang up."""
     await call.until("Newexten", Application="WaitExten")
     await call.call.hang_up()
 
 
 async def hang_up_in_queue(call: Witnessed) -> None:
-    """Wait until an operator's phone rings, and go."""
+    """Wait until an operator's phone rings, then hang up."""
     await call.until("DialBegin")
     await call.call.hang_up()
 
@@ -129,13 +130,13 @@ async def talk(call: Witnessed) -> None:
 
 
 async def talk_until_marked(call: Witnessed) -> None:
-    """Talk until the operator has pressed the key that marks the call."""
+    """Talk until the operator has marked the call, then hang up."""
     await call.marked()
     await call.call.hang_up()
 
 
 async def hang_up_when_told(call: Witnessed) -> None:
-    """Hear that the number is blocked, and go."""
+    """Wait for the announcement that the number is blocked, then hang up."""
     await call.until("Newexten", Context="siaga112-blocked", Application="Playback")
     await call.call.hang_up()
 
@@ -146,7 +147,7 @@ async def wait_it_out(call: Witnessed) -> None:
 
 
 def spell(line: Line) -> str:
-    """Write a decision of the daemon the way the rows expect it."""
+    """Return a decision of the daemon in the form that the rows expect."""
     parts = [f"{line['outcome']}/{line['reason']}"]
     if line["mark"]:
         parts.append(f"marked {line['mark']}")
@@ -159,7 +160,7 @@ def spell(line: Line) -> str:
 
 @asynccontextmanager
 async def centre(root: AsteriskRoot) -> AsyncIterator[tuple[Asterisk, Phone]]:
-    """Run a PBX whose operators are the lab's own, and one who has a real telephone."""
+    """Run a PBX with the lab's operators, one of whom has a real telephone."""
     address = "127.0.1.102", ports.free(4)
     async with Asterisk.start(
         root, globals_=GLOBALS, dialplan=DIALPLAN, more={"pjsip.conf": registered({"102": address})}
@@ -173,7 +174,7 @@ async def centre(root: AsteriskRoot) -> AsyncIterator[tuple[Asterisk, Phone]]:
 
 @dataclass(slots=True)
 class Day:
-    """Plays the day and gives its rows as they happen. `calls` counts the real calls placed."""
+    """Plays the day and yields its rows as they happen. `calls` counts the real calls placed."""
 
     pbx: Asterisk
     daemon: Daemon
@@ -183,7 +184,7 @@ class Day:
     _rows: asyncio.Queue[Row | None] = field(default_factory=asyncio.Queue)
 
     async def rows(self) -> AsyncIterator[Row]:
-        """Play everything; three lanes at once, since three callers do not wait for each other."""
+        """Play everything in three parallel lanes, since three callers do not wait for each other."""
         playing = asyncio.create_task(self._play())
         try:
             while (row := await self._rows.get()) is not None:  # ends: each row has its bounds
@@ -305,7 +306,7 @@ class Day:
         await self.daemon.command("allow", FRIEND, "--reason", "hospital switchboard")
         for n in range(1, AGAIN_AND_AGAIN + 1):
             what = f"a hidden number misuses, {n} of {AGAIN_AND_AGAIN}"
-            # Half of them hide by text, half by presentation.
+            # Half of them hide by the text `anonymous` alone, half by presentation.
             hidden: dict[str, Any] = {"number": "anonymous", "private": True}
             shown = "anonymous" if n % 2 else HIDDEN
             if shown == HIDDEN:

@@ -1,4 +1,4 @@
-"""`make demo`: a day at the centre in small, on a real PBX, before your eyes."""
+"""`make demo`: a day at the centre in miniature, on a real PBX, to watch."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ from tests.lab.day import CONFIG, PRANKER, Day, Row, centre
 
 ROOT = Path(__file__).parents[2]
 SPARE = "081355555555"
-"""Who has not called yet."""
+"""A number that has not called yet."""
 
 NAMES = {
     "answered": "answered", "abandoned": "abandoned", "unserved": "unserved",
@@ -29,7 +29,7 @@ def say(text: str = "") -> None:
 
 
 def show(row: Row, began: float) -> None:
-    """Print a row as it happened."""
+    """Print a row."""
     mark = "ok  " if row.ok else "FAIL"
     say(f"{time.monotonic() - began:5.1f}s {mark} {row.what:<47} {row.pbx:<48} {row.decided}")
     if not row.ok:
@@ -37,7 +37,7 @@ def show(row: Row, began: float) -> None:
 
 
 async def day_table(daemon: Daemon) -> bool:
-    """Print the day's figures from the ledger; say whether they add up, also with the metrics."""
+    """Print the day's figures from the ledger; return whether they add up and agree with the metrics."""
     ledger = (await daemon.command("calls", "--json")).json
     counts = Counter(row["outcome"] for row in ledger)
     marks = Counter(row["mark"] for row in ledger if row["mark"])
@@ -63,8 +63,8 @@ async def _counted(daemon: Daemon) -> int:
 
 
 async def stay(pbx: Asterisk, daemon: Daemon) -> None:
-    """Keep everything running, and say how to look around."""
-    # Its own configuration, with the secret in it, so that each command works as it is printed.
+    """Keep everything running until Ctrl-C, and print how to look around."""
+    # The secret goes into the daemon's own file, so that each command works as it is printed.
     config = daemon.config.read_text("utf-8")
     daemon.config.chmod(0o600)
     daemon.config.write_text(config.replace("[ami]\n", f'[ami]\nsecret = "{pbx.siaga_secret}"\n', 1), "utf-8")
@@ -103,7 +103,7 @@ USERS = {"Ratna": "supervisor", "Budi": "operator", "Adi": "admin"}
 
 
 async def console(daemon: Daemon) -> None:
-    """Let three people and a program in, and say how."""
+    """Let three people and a program in, and print how they get in."""
     passwords = {name: await daemon.add_user(name, role) for name, role in USERS.items()}
     token = await daemon.add_token("demo", "supervisor", "--for", "1d")
     await daemon.event("console")
@@ -116,7 +116,7 @@ async def console(daemon: Daemon) -> None:
 
 
 async def demo() -> bool:
-    """Play the day; say whether every row came out as expected."""
+    """Play the day; return whether every row came out as expected."""
     began = time.monotonic()
     root = find("22", lambda line: say(f"      {line}"))
     async with centre(root) as (pbx, phone), await pbx.observe() as seen:

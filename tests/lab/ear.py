@@ -1,7 +1,7 @@
 """Recognises what was heard on a line: our own prompts, byte for byte, and beeps.
 
-The PBX does nothing to a prompt but turn its samples into µ-law (ITU-T G.711), so whoever does the same
-finds it whole in what came over the line, and knows it from every other prompt and language.
+The PBX only converts a prompt's samples to µ-law (ITU-T G.711). After the same conversion, the prompt is
+found byte for byte in the sound of the line, and differs from every other prompt and language.
 """
 
 import math
@@ -40,9 +40,9 @@ _LINEAR: Final = [_to_linear(code) for code in range(256)]
 
 @cache
 def prompt(language: str, name: str) -> bytes:
-    """Give a shipped prompt as it sounds on the line, without the first and the last packet.
+    """Return a shipped prompt as it sounds on the line, without its first and last packet.
 
-    The last is seldom full, and Asterisk 22 loses the first one of a line.
+    The last packet is seldom full, and Asterisk 22 loses the first one of a line.
     """
     with wave.open(str(SHIPPED / f"sounds/{language}/siaga112/{name}.wav")) as file:
         samples = array("h", file.readframes(file.getnframes()))
@@ -50,19 +50,19 @@ def prompt(language: str, name: str) -> bytes:
 
 
 def seconds(language: str, name: str) -> float:
-    """Give how long a shipped prompt is."""
+    """Return the length of a shipped prompt in seconds."""
     with wave.open(str(SHIPPED / f"sounds/{language}/siaga112/{name}.wav")) as file:
         return float(file.getnframes() / file.getframerate())
 
 
 def after(heard: bytes, wanted: bytes, since: int = 0) -> int | None:
-    """Give the place just after the first such sound since that place; None if it was not heard."""
+    """Return the place just after the first such sound since that place; None if it was not heard."""
     place = heard.find(wanted, since)
     return None if place < 0 else place + len(wanted)
 
 
 def hears_in_order(heard: bytes, *prompts: tuple[str, str]) -> bool:
-    """Say whether these prompts, as (language, name), were heard one after another."""
+    """Return whether these prompts, as (language, name), were heard one after another."""
     place: int | None = 0
     for language, name in prompts:
         place = None if place is None else after(heard, prompt(language, name), place)
@@ -70,21 +70,21 @@ def hears_in_order(heard: bytes, *prompts: tuple[str, str]) -> bool:
 
 
 def digit(heard: bytes, language: str, since: int = 0) -> str | None:
-    """Give the digit that was spoken at once after that place."""
+    """Return the digit that was spoken right after that place; None if there was none."""
     spoken = heard[since : since + RATE]
     found = {str(n): spoken.find(prompt(language, f"number-{n:02}")) for n in range(10)}
     return next((n for n, place in found.items() if 0 <= place <= 4 * PACKET), None)
 
 
 def loudness(heard: bytes) -> float:
-    """Give the root mean square, 1 being the loudest possible sample."""
+    """Return the root mean square; 1 is the loudest possible sample."""
     if not heard:
         return 0.0
     return math.sqrt(sum(_LINEAR[code] ** 2 for code in heard) / len(heard)) / 32_768
 
 
 def beeps(heard: bytes, hertz: int = 1_000) -> list[float]:
-    """Give the length in seconds of each beep of that pitch."""
+    """Return the length in seconds of each beep of that pitch."""
     runs: list[float] = []
     running = False
     for start in range(0, len(heard) - BLOCK, BLOCK):
@@ -98,7 +98,7 @@ def beeps(heard: bytes, hertz: int = 1_000) -> list[float]:
 
 
 def _is_tone(samples: list[int], hertz: int) -> bool:
-    """Say whether nearly all the power of these samples is at that pitch (one term of the Fourier sum)."""
+    """Return whether nearly all the power of these samples is at that pitch (one term of the Fourier sum)."""
     power = sum(sample * sample for sample in samples)
     angles = [2 * math.pi * hertz * place / RATE for place in range(len(samples))]
     across = sum(sample * math.cos(angle) for sample, angle in zip(samples, angles, strict=True))

@@ -7,12 +7,12 @@ from pathlib import Path
 
 
 def about(pdf: bytes) -> dict[str, str]:
-    """Give what pdfinfo says: its Title, Pages, Page size, and so on."""
+    """Return what pdfinfo prints: Title, Pages, Page size, and so on."""
     return dict(re.findall(r"(\w[\w ]+):\s+(.+)", _read("pdfinfo", "-", pdf=pdf)))
 
 
 def language(pdf: bytes) -> str:
-    """Give the language of its catalogue, which may be compressed; poppler does not tell it."""
+    """Return the language of its catalogue, which may be compressed; poppler does not show it."""
     parts = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", pdf, re.DOTALL)
     found = re.search(rb"/Lang \((\w+)\)", b"".join([pdf, *map(_inflated, parts)]))
     return found[1].decode() if found else ""
@@ -26,12 +26,12 @@ def _inflated(stream: bytes) -> bytes:
 
 
 def text(pdf: bytes) -> str:
-    """Give what can be searched in it, each run of space as one."""
+    """Return the searchable text, each run of white space as one space."""
     return " ".join(_read("pdftotext", "-", "-", pdf=pdf).split())
 
 
 def fonts(pdf: bytes) -> list[tuple[str, bool]]:
-    """Name the fonts, each with whether it is embedded."""
+    """Return the names of the fonts, each with whether it is embedded."""
     head, rule, *lines = _read("pdffonts", "-", pdf=pdf).splitlines()
     assert head.split()[:1] == ["name"]
     at = head.index("emb")
@@ -39,7 +39,7 @@ def fonts(pdf: bytes) -> list[tuple[str, bool]]:
 
 
 def attached(pdf: bytes, folder: Path) -> str:
-    """Say which files are in it."""
+    """Return the list of the files that are attached to it."""
     file = folder / "made.pdf"
     file.write_bytes(pdf)
     return _read("pdfdetach", "-list", str(file), pdf=b"").strip()

@@ -1,8 +1,8 @@
 """A SIP phone that does what the test says: an operator, an agency, or a citizen who is called back.
 
-SIPp plays the callers; a phone is here so that one dialogue can be answered, held, transferred and
-ended step by step, and so that one phone can have two calls at once. What it sends is silence and keys;
-what it hears is kept (`Leg.sound`). At the trunk's address it is a caller, its name being the number.
+SIPp plays the callers. A phone answers, holds, transfers and ends a dialogue step by step, and can have two
+calls at once. It sends silence and keys, and keeps what it hears (`Leg.sound`). At the trunk's address it is
+a caller, and its name is the number.
 """
 
 import asyncio
@@ -57,7 +57,7 @@ contact = sip:{name}@{host}:{port}
 
 
 def registered(phones: Mapping[str, tuple[str, int]], context: str = "phones") -> str:
-    """Give what pjsip.conf needs for these phones, each with its address."""
+    """Return the lines that pjsip.conf needs for these phones, each with its address."""
     return "".join(
         ENDPOINT.format(name=name, context=context, aors=f"aors = {name}", address=host)
         + AOR.format(name=name, host=host, port=port)
@@ -75,7 +75,7 @@ class Message:
 
     @classmethod
     def read(cls, data: bytes) -> Self:
-        """Split a datagram; repeated Via headers are kept in order, as an answer must return them."""
+        """Parse a datagram; repeated Via headers keep their order, since an answer must return them so."""
         head, _, body = data.decode("utf-8", "replace").partition("\r\n\r\n")
         first, *lines = head.split("\r\n")
         headers: dict[str, str] = {}
@@ -88,12 +88,12 @@ class Message:
 
     @property
     def method(self) -> str:
-        """What a request asks; of an answer, what was asked."""
+        """The method of a request; of an answer, that of its request."""
         return self.headers["cseq"].split()[1]
 
     @property
     def status(self) -> int | None:
-        """The number of an answer; None for a request."""
+        """The status of an answer; None for a request."""
         return int(self.first.split()[1]) if self.first.startswith("SIP/2.0 ") else None
 
 
@@ -116,24 +116,24 @@ class Leg:
         self._sequence = itertools.count(1)
         self._versions = itertools.count(1)
 
-    # ── what a test has it do ────────────────────────────────────────────────────────────────────
+    # ── what a test can do ───────────────────────────────────────────────────────────────────────
 
     def ring(self) -> None:
-        """Let it ring."""
+        """Tell the PBX that it rings."""
         self._answer_invite("180 Ringing")
 
     async def answer(self) -> None:
-        """Pick up, and wait until the PBX knows."""
+        """Answer, and wait until the PBX knows."""
         self._answer_invite("200 OK", body=self.sdp())
         await self.taken()
 
     async def taken(self) -> None:
-        """Wait until somebody has picked up, at whichever end."""
+        """Wait until the call is answered, at either end."""
         async with within(PATIENCE_SECONDS, f"an answer to {self.call_id}"):
             await self.answered.wait()
 
     def refuse(self, status: str = BUSY_HERE) -> None:
-        """Do not take the call."""
+        """Reject the call."""
         self._answer_invite(status)
         self._end()
 
@@ -144,7 +144,7 @@ class Leg:
         self._end()
 
     async def hang_up(self) -> None:
-        """Put the receiver down."""
+        """Hang up."""
         if not self.over.is_set():
             self.request("BYE")
             await self.ended()
@@ -159,7 +159,7 @@ class Leg:
         await self._negotiate("sendonly")
 
     async def resume(self) -> None:
-        """Take the other side back."""
+        """Take the other side off hold."""
         await self._negotiate("sendrecv")
 
     async def _negotiate(self, direction: str) -> None:
@@ -169,12 +169,12 @@ class Leg:
             await self._negotiated.wait()
 
     def transfer(self, extension: str) -> None:
-        """Send the other side to an extension, without asking there first."""
+        """Transfer the other side to an extension without asking there first (blind)."""
         host, port = self.phone.pbx
         self.request("REFER", f"Refer-To: <sip:{extension}@{host}:{port}>")
 
     def join(self, other: "Leg") -> None:
-        """Connect the other side of this call with that of another one, and step out."""
+        """Connect the other side of this call with that of another one, and leave (attended transfer)."""
         host, port = self.phone.pbx
         to, own = re.search(r";tag=([^;>\s]+)", other.theirs), other.tag
         assert to is not None, "the other call is not answered"
@@ -217,7 +217,7 @@ class Leg:
         )
 
     def sdp(self, direction: str = "sendrecv") -> str:
-        """Describe the phone's sound."""
+        """Return the description of the phone's sound."""
         return SDP.format(
             version=next(self._versions),
             address=self.phone.address[0],
@@ -230,7 +230,7 @@ class Leg:
         self.phone.reply(self._invite, status, self.tag, *headers, body=body)
 
     def take(self, message: Message) -> None:
-        """Handle what the PBX says about this call."""
+        """Handle a message from the PBX about this call."""
         if message.status is None:
             self._take_request(message)
             return
@@ -262,7 +262,7 @@ class Leg:
                 self._end()
             case "NOTIFY" if "SIP/2.0 200" in message.body and not self.over.is_set():
                 self.phone.reply(message, "200 OK", self.tag)
-                self.request("BYE")  # the transfer is done: a phone steps out
+                self.request("BYE")  # the transfer is done, so the phone leaves
             case _:
                 self.phone.reply(message, "200 OK", self.tag)
 
@@ -292,7 +292,7 @@ class Leg:
 
 @dataclass(slots=True, eq=False)
 class Phone(asyncio.DatagramProtocol):
-    """A phone at an address of its own, by which the PBX knows it. Use `open`."""
+    """A phone at its own address, by which the PBX knows it. Use `open`."""
 
     name: str
     address: tuple[str, int]
@@ -337,7 +337,7 @@ class Phone(asyncio.DatagramProtocol):
         return leg
 
     def forget(self) -> None:
-        """Begin anew, between two scenarios."""
+        """Forget all calls, between two scenarios."""
         for leg in self._legs.values():
             leg._end()
         self._legs.clear()
@@ -346,7 +346,7 @@ class Phone(asyncio.DatagramProtocol):
     # ── the wire ─────────────────────────────────────────────────────────────────────────────────
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:  # noqa: ARG002 - asyncio's signature
-        """Give a message to its call."""
+        """Pass a message to its call."""
         if not data.strip():
             return  # a keep-alive
         message = Message.read(data)
@@ -382,7 +382,7 @@ class Phone(asyncio.DatagramProtocol):
         )
 
     def send(self, *lines: str, body: str = "") -> None:
-        """Put a message on the wire."""
+        """Send a message."""
         assert self._transport is not None, "the phone is off"
         kind = ("Content-Type: application/sdp",) if body else ()
         text = "\r\n".join([*lines, *kind, f"Content-Length: {len(body)}", "", body])

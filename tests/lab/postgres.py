@@ -1,4 +1,4 @@
-"""A real PostgreSQL of our own, on a Unix socket in a folder of its own."""
+"""A real PostgreSQL, on a Unix socket in a folder of its own."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ from tests.waiting import block_until, reap
 
 STARTED_SECONDS: Final = 60.0
 USER: Final = "postgres"
-"""PostgreSQL refuses to run as root: Debian's package makes this user for it."""
+"""The user that Debian's package makes for it, since PostgreSQL refuses to run as root."""
 
 _SETTINGS: Final = {
     "listen_addresses": "",
@@ -29,7 +29,7 @@ _SETTINGS: Final = {
 
 
 def _program(name: str) -> str:
-    """Find a program of the newest version; Debian has them on no path."""
+    """Return a program of the newest version; Debian has them on no path."""
     found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[4]))
     return str(found[-1]) if found else name
 
@@ -60,24 +60,24 @@ class Postgres:
         return f"postgresql://{USER}@/{USER}?host={self._folder}"
 
     def database(self, name: str) -> str:
-        """Make a further database; give its address."""
+        """Make another database; return its address."""
         self.ask(f'CREATE DATABASE "{name}"')
         return f"postgresql://{USER}@/{name}?host={self._folder}"
 
     def ask(self, statement: str) -> list[tuple[object, ...]]:
-        """Ask it as its administrator."""
+        """Run a statement as its administrator; return the rows."""
         with psycopg.connect(self.url, autocommit=True) as connection:
             cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
 
     def follow(self) -> None:
-        """Make it a standby, of a primary that is not there: it takes no writes from now on."""
+        """Make it a standby without a primary, so that it accepts no writes from now on."""
         self.stop()
         (self._folder / "data" / "standby.signal").touch()
         self.start()
 
     def start(self) -> None:
-        """Begin it; return when it answers."""
+        """Start it; return when it answers."""
         settings = [f"-c{name}={value}" for name, value in _SETTINGS.items()]
         place = ["-D", str(self._folder / "data"), "-k", str(self._folder)]
         with (self._folder / "log").open("ab") as log:
@@ -87,7 +87,7 @@ class Postgres:
         block_until(self._answers, STARTED_SECONDS, "an answer of PostgreSQL")
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to all its processes: each connection has one."""
+        """Send a signal to all its processes; each connection has one."""
         assert self._process
         first = self._process.pid
         children = Path(f"/proc/{first}/task/{first}/children").read_text("ascii").split()
@@ -97,17 +97,17 @@ class Postgres:
 
     @property
     def pid(self) -> int:
-        """Its first process, 0 if there is none."""
+        """The id of its first process; 0 if there is none."""
         return self._process.pid if self._process else 0
 
     def ended(self) -> None:
-        """Wait for its end, which somebody else has seen to."""
+        """Wait for its end, which something else has caused."""
         assert self._process
         self._process.wait(STARTED_SECONDS)
         self._process = None
 
     def stop(self) -> None:
-        """End it at once, and all its children with it."""
+        """Stop it at once, with all its child processes."""
         if self._process:
             self.signal(signal.SIGCONT)
             self._process.send_signal(signal.SIGQUIT)  # its immediate shutdown: SIGKILL leaves children
@@ -132,7 +132,7 @@ class Postgres:
 
 
 def with_tables(url: str) -> str:
-    """Make our tables there."""
+    """Make our tables in that database; return its address."""
     engine = connect(url)
     migrate(engine)
     engine.dispose()
@@ -141,6 +141,6 @@ def with_tables(url: str) -> str:
 
 @contextmanager
 def postgres() -> Iterator[Postgres]:
-    """Run one for a while."""
+    """Run a server for as long as the block lasts."""
     with home() as folder, Postgres(folder) as server:
         yield server

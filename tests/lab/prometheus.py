@@ -23,7 +23,7 @@ Samples = Sequence[tuple[float, float]]
 
 
 class RefusedError(Exception):
-    """Prometheus refused a question, and says why."""
+    """Prometheus rejected a query; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,38 +42,38 @@ class Prometheus:
     session: aiohttp.ClientSession
 
     async def at(self, expression: str, when: float) -> list[Found]:
-        """Ask for the values at one instant. Raises RefusedError."""
+        """Return the values at one instant. Raises RefusedError."""
         data = await self._ask("query", {"query": expression, "time": f"{when:.3f}"})
         return _found(data)
 
     async def over(self, expression: str, since: float, until: float, step: float) -> list[Found]:
-        """Ask for the values from `since` to `until`, all `step` seconds. Raises RefusedError."""
+        """Return the values from `since` to `until`, one every `step` seconds. Raises RefusedError."""
         span = {"start": f"{since:.3f}", "end": f"{until:.3f}", "step": f"{step:g}"}
         return _found(await self._ask("query_range", {"query": expression, **span}))
 
     async def label_values(self, label: str, selector: str) -> list[str]:
-        """Ask which values a label has on these series. Raises RefusedError."""
+        """Return the values of a label on these series. Raises RefusedError."""
         values: list[str] = await self._ask(f"label/{label}/values", {"match[]": selector})
         return values
 
     async def sees(self, expression: str, seconds: float) -> None:
-        """Return as soon as the expression gives something; raise TimeoutError if it does not in time."""
+        """Return as soon as the expression has a result; raise TimeoutError if it has none in time."""
         try:
             async with asyncio.timeout(seconds):
-                while not await self.at(expression, time.time()):  # noqa: ASYNC110 - it tells nobody
+                while not await self.at(expression, time.time()):  # noqa: ASYNC110 - Prometheus announces nothing
                     await asyncio.sleep(POLL_SECONDS)
         except TimeoutError:
             raise TimeoutError(f"Prometheus does not see it within {seconds:g} s: {expression}") from None
 
     async def has_ruled(self, seconds: float) -> None:
-        """Return when all groups of rules have been evaluated anew, or raise TimeoutError."""
+        """Return when all groups of rules have been evaluated again, or raise TimeoutError."""
         since = time.time()
         async with within(seconds, "an evaluation of all rules"):
             while await self._ruled_at() < since:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(POLL_SECONDS)
 
     async def _ruled_at(self) -> float:
-        """Say when the group whose turn was the longest ago was evaluated."""
+        """Return the time of the oldest last evaluation of a group."""
         groups = (await self._ask("rules", {"type": "record"}))["groups"]
         return min(datetime.fromisoformat(group["lastEvaluation"]).timestamp() for group in groups)
 

@@ -1,8 +1,8 @@
 """Real Redis servers in each way in which a centre may run them, on loopback, in folders of their own.
 
-Each is ended by its process id. The lab's own way in is a Unix socket; the code under test comes by TCP,
-as the user of `config/redis-acl.conf` (on every site's keys, since each test has a site of its own), except
-to the plain server.
+Each is ended by its process id. The lab itself uses a Unix socket; the code under test uses TCP, as the user
+of `config/redis-acl.conf` (for every site's keys, since each test has its own site), except with the plain
+server.
 """
 
 import os
@@ -32,10 +32,10 @@ MASTER: Final = "siaga"
 SLOTS: Final = 16_384
 STARTED_SECONDS: Final = 60.0
 ANSWER_SECONDS: Final = 60.0
-"""How long a test's own client waits; the program's 2 s are for calls, not for busy machines."""
+"""How long a test's own client waits. The program's 2 s are for calls, not for busy machines."""
 DOWN_MILLIS: Final = 3_000
-"""Longer than a busy machine keeps a replica waiting for a processor: one that the sentinels hold for lost
-is no longer waited for when a write is acknowledged, and may be the next master all the same."""
+"""Longer than a busy machine keeps a replica waiting for a processor. Once the sentinels take a replica for
+lost, a write is acknowledged without it, yet it may become the next master."""
 
 
 class RedisServer:
@@ -67,7 +67,7 @@ class RedisServer:
         self.stop()
 
     def start(self, *options: str, wait: bool = True) -> None:
-        """Begin it; return when it answers."""
+        """Start it; return when it answers, or at once without `wait`."""
         self._process = subprocess.Popen(
             ["redis-server", self._home / "redis.conf", *options, *self._arguments]
         )
@@ -84,28 +84,28 @@ class RedisServer:
 
     @property
     def pid(self) -> int:
-        """Its process, 0 if there is none."""
+        """Its process id; 0 if there is none."""
         return self._process.pid if self._process else 0
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to it."""
+        """Send it a signal."""
         assert self._process
         os.kill(self._process.pid, number)
 
     def ended(self) -> None:
-        """Wait for its end, which somebody else has seen to."""
+        """Wait for its end, which something else has caused."""
         assert self._process
         self._process.wait(STARTED_SECONDS)
         self._process = None
 
     def stop(self) -> None:
-        """Kill it, also a paused one."""
+        """Kill it, even if it is paused."""
         if self._process:
             reap(self._process)
             self._process = None
 
     def ask(self, *command: str | int | bytes) -> Any:
-        """Ask it as its administrator."""
+        """Run a command as its administrator."""
         with Redis(unix_socket_path=str(self._socket), decode_responses=True) as redis:
             return redis.execute_command(*command)
 
@@ -117,7 +117,7 @@ class RedisServer:
 
 @contextmanager
 def home() -> Iterator[Path]:
-    """Make a folder whose name is short enough for a socket, for a while."""
+    """Make a temporary folder whose name is short enough for a socket."""
     made = Path(tempfile.mkdtemp(prefix="s112-test-"))
     try:
         yield made
@@ -127,7 +127,7 @@ def home() -> Iterator[Path]:
 
 @contextmanager
 def plain() -> Iterator[RedisServer]:
-    """Run a server that is reached by its socket alone, for a while."""
+    """Run a server that can be reached by its socket only, for as long as the block lasts."""
     with home() as folder, RedisServer(folder) as server:
         yield server
 
@@ -136,7 +136,7 @@ def plain() -> Iterator[RedisServer]:
 
 
 class _Reach:
-    """How the servers of one topology are reached: by TCP, or by TLS."""
+    """How the servers of one topology are reached: by plain TCP or by TLS."""
 
     def __init__(self, folder: Path, *, tls: bool) -> None:
         self._certificates = Certificates.make(folder) if tls else None
@@ -144,7 +144,7 @@ class _Reach:
         self.query = self._certificates.query if self._certificates else ""
 
     def lines(self, port: int) -> list[str]:
-        """Lines for a server at that port."""
+        """Return the lines for a server at that port."""
         if self._certificates:
             return [f"tls-port {port}", f"bind {LOOPBACK}", *self._certificates.server]
         return [f"port {port}", f"bind {LOOPBACK}"]
@@ -152,14 +152,14 @@ class _Reach:
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """One server with TLS, which asks for a client's certificate too."""
+    """One server with TLS, which also asks for a client's certificate."""
 
     server: RedisServer
     address: str
-    """Where it is, without a user."""
+    """Its host and port, without a user."""
     query: str
     folder: Path
-    """Where the certificates are."""
+    """The folder with the certificates."""
 
     @property
     def url(self) -> str:
@@ -169,7 +169,7 @@ class Tls:
 
 @contextmanager
 def tls() -> Iterator[Tls]:
-    """Run a server with TLS for a while."""
+    """Run a server with TLS for as long as the block lasts."""
     with home() as folder:
         reach, port = _Reach(folder, tls=True), ports.free()
         with RedisServer(folder / "one", *reach.lines(port), USER) as server:
@@ -184,24 +184,24 @@ class Sentinels:
     """One master, two replicas, three sentinels."""
 
     servers: dict[int, RedisServer]
-    """By port; all of them may become master."""
+    """By port; each of them may become master."""
     sentinels: list[RedisServer]
     url: str
 
     @property
     def master(self) -> int:
-        """Say at which port the master is, by the word of the first sentinel."""
+        """The master's port, according to the first sentinel."""
         return _master(self.sentinels[0])
 
     def failed_over(self, old: int) -> bool:
-        """Say whether another than the old one is master, knows it, and all sentinels say so."""
+        """Return whether another server than the old one is master, knows it, and all sentinels agree."""
         told = {_master(one) for one in self.sentinels}
         return len(told) == 1 and old not in told and self.servers[told.pop()].ask("ROLE")[0] == "master"
 
 
 @contextmanager
 def sentinels(*, encrypted: bool = False) -> Iterator[Sentinels]:
-    """Run them for a while; it is over in seconds when the master dies."""
+    """Run them for as long as the block lasts; a fail-over takes seconds."""
     with home() as folder, ExitStack() as stack:
         reach = _Reach(folder, tls=encrypted)
         first, *others = data = [ports.free() for _ in range(3)]
@@ -258,32 +258,32 @@ def _sees_all(sentinel: RedisServer, replicas: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Three masters with all slots, and a fourth that has none yet."""
+    """Three masters with all slots, and a fourth node without any."""
 
     nodes: dict[int, RedisServer]
-    """By port; the last is the spare one."""
+    """By port; the last is the spare node."""
     url: str
 
     @property
     def spare(self) -> int:
-        """Say at which port the node without slots is."""
+        """The port of the spare node, which starts without slots."""
         return [*self.nodes][-1]
 
     def owner(self, slot: int) -> int:
-        """Say at which port the master of the slot is."""
+        """Return the port of the slot's master."""
         for first, last, master, *_ in self.nodes[self.spare].ask("CLUSTER", "SLOTS"):
             if first <= slot <= last:
                 return int(master[1])
         raise LookupError(slot)
 
     def open_move(self, slot: int, target: int) -> None:
-        """Let a slot begin to move: what is not yet held of it is the target's from now on."""
+        """Start to move a slot: from now on, keys of it that do not exist yet belong to the target."""
         source = self.owner(slot)
         self.nodes[target].ask("CLUSTER", "SETSLOT", slot, "IMPORTING", self._id(source))
         self.nodes[source].ask("CLUSTER", "SETSLOT", slot, "MIGRATING", self._id(target))
 
     def carry(self, slot: int, target: int) -> int:
-        """Carry the keys of a slot that moves; say how many they were."""
+        """Move the keys of a slot that moves; return how many there were."""
         source = self.nodes[self.owner(slot)]
         keys = source.ask("CLUSTER", "GETKEYSINSLOT", slot, 1_000)
         if keys:
@@ -291,7 +291,7 @@ class Cluster:
         return len(keys)
 
     def close_move(self, slot: int, target: int) -> None:
-        """Give the slot to the target for good."""
+        """Assign the slot to the target."""
         for port in (target, *self.nodes):
             if port != self.spare or port == target:
                 self.nodes[port].ask("CLUSTER", "SETSLOT", slot, "NODE", self._id(target))
@@ -300,7 +300,7 @@ class Cluster:
         return str(self.nodes[port].ask("CLUSTER", "MYID"))
 
     def refusals(self, kind: str) -> int:
-        """Count the answers of a kind, like ASK or MOVED, that all nodes have given."""
+        """Return how many errors of a kind, like ASK or MOVED, all nodes have answered."""
         told = [
             node.ask("INFO", "errorstats").get(f"errorstat_{kind}", {"count": 0})
             for node in self.nodes.values()
@@ -310,7 +310,7 @@ class Cluster:
 
 @contextmanager
 def cluster(*, encrypted: bool = False) -> Iterator[Cluster]:
-    """Run it for a while."""
+    """Run a cluster for as long as the block lasts."""
     with home() as folder, ExitStack() as stack:
         reach = _Reach(folder, tls=encrypted)
         nodes = {}
@@ -319,8 +319,8 @@ def cluster(*, encrypted: bool = False) -> Iterator[Cluster]:
             lines = [*reach.lines(port), USER, "cluster-enabled yes", f"cluster-port {bus}"]
             lines.append(f"tls-cluster {'yes' if encrypted else 'no'}")
             nodes[port] = stack.enter_context(RedisServer(folder / f"{port}", *lines))
-            # As `redis-cli --cluster create` does: nodes with equal epochs settle it among themselves later,
-            # and one that rises above the target of a slot takes the slot back, without its keys.
+            # As `redis-cli --cluster create` does: nodes with equal epochs would settle them later, and one
+            # that rises above the target of a slot would take the slot back, without its keys.
             nodes[port].ask("CLUSTER", "SET-CONFIG-EPOCH", epoch)
             if port != (first := next(iter(nodes))):
                 nodes[first].ask("CLUSTER", "MEET", LOOPBACK, port, bus)
@@ -338,5 +338,5 @@ def cluster(*, encrypted: bool = False) -> Iterator[Cluster]:
 
 
 def _knows_all(node: RedisServer) -> bool:
-    told = node.ask("CLUSTER INFO")  # in one piece, or redis-py does not take the answer apart
+    told = node.ask("CLUSTER INFO")  # as one string, or redis-py does not parse the answer
     return bool(told["cluster_state"] == "ok" and told["cluster_known_nodes"] == "4")

@@ -31,7 +31,7 @@ TRACED: Final = re.compile(
 )
 DTMF_CODES: Final = {**{str(digit): digit for digit in range(10)}, "*": 10, "#": 11}
 
-# Told to SIPp as a SIP message within the call, so that it follows from the scenario and not from a signal.
+# Sent to SIPp as a SIP message within the call, so that the scenario hangs up, and not a signal.
 HANG_UP: Final = """\
 MESSAGE sip:caller@127.0.0.1 SIP/2.0
 Via: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bK-hang-up-{attempt}
@@ -174,7 +174,7 @@ class Ending:
 
 
 class CallError(RuntimeError):
-    """SIPp could not do its work; the message has its last words."""
+    """SIPp failed; the message has the end of its output."""
 
 
 class Call:
@@ -196,10 +196,10 @@ class Call:
         self._call_id = call_id
 
     async def hang_up(self) -> Ending:
-        """Put the receiver down: BYE if the call was answered, CANCEL if not."""
+        """Hang up: BYE if the call was answered, CANCEL if not."""
         async with within(PATIENCE_SECONDS, f"the caller {self.number or 'nobody'} to hang up"):
             for attempt in itertools.count(1):
-                # SIPp ignores what reaches it between two steps of its scenario: tell it until it has acted.
+                # SIPp ignores what reaches it between two steps of its scenario: repeat until it has acted.
                 if self._process.returncode is not None or self._has_hung_up():
                     break
                 # Before the PBX's first answer there is nothing to cancel.
@@ -235,39 +235,39 @@ class Call:
         return _ending(self.messages())
 
     def messages(self) -> str:
-        """Give the SIP messages exchanged so far, as SIPp traced them."""
+        """Return the SIP messages exchanged so far, as SIPp traced them."""
         trace = self._folder / "messages.log"
         return trace.read_text("utf-8", "replace") if trace.is_file() else ""
 
     def last_words(self) -> str:
-        """Give what SIPp itself had to say, for the message of a test that failed."""
+        """Return SIPp's own output, for the message of a failed test."""
         logs = (self._folder / name for name in ("errors.log", "output.log"))
         said = "\n".join(log.read_text("utf-8", "replace") for log in logs if log.is_file())
         return f"SIPp ended with {self._process.returncode}: {said[-600:]}\n{self.messages()[-600:]}"
 
     async def abort(self) -> None:
-        """End the caller's process without a word to the PBX, as a lost phone would."""
+        """Kill the caller's process without telling the PBX, like a phone that is lost."""
         if self._process.returncode is None:
             await killed(self._process)
 
 
 class Exchange(Protocol):
-    """As much of a PBX as a caller needs to know of it."""
+    """The part of a PBX that a caller needs to know."""
 
     @property
     def sip_port(self) -> int:
-        """Where it takes calls."""
+        """The port at which it takes calls."""
 
     @property
     def folder(self) -> Path:
-        """Where the caller's own files go."""
+        """The folder for the caller's own files."""
 
     @property
     def version(self) -> str:
-        """Which PBX the call counts for."""
+        """The version of the PBX that the call counts for."""
 
     def before_stop(self, end: Callable[[], Awaitable[None]]) -> None:
-        """Have this awaited before the PBX ends."""
+        """Await `end` before the PBX stops."""
 
 
 async def place_call(
@@ -287,13 +287,13 @@ async def place_call(
 ) -> Call:
     """Call the PBX from this number and return as soon as the caller is on the line.
 
-    `presses`: keys that the caller presses in this order, each for `key_seconds`, again and again
+    `presses`: the keys that the caller presses in this order, each for `key_seconds`. They are repeated
     (`turns` times) every 1.5 s until the call ends, so that no test depends on the right moment; ''
-    keeps quiet.
-    `number` is the From user as it stands on the wire ('' for none), `display` the name before it;
-    a hidden caller is `number="anonymous", private=True`, with the true number in `asserted` if the
-    exchange tells it. `headers` are further lines of the INVITE. `source` is the caller's address, by which
-    the PBX knows its trunks apart; `port` is where another driver than chan_pjsip listens.
+    presses none.
+    `number` is the From user as sent ('' for none), `display` the name before it; a hidden caller is
+    `number="anonymous", private=True`, with the true number in `asserted` if the exchange passes it on.
+    `headers` are further lines of the INVITE. `source` is the caller's address, by which the PBX tells its
+    trunks apart; `port` is that of a driver other than chan_pjsip.
     """
     PLACED[pbx.version] += 1
     folder = Path(tempfile.mkdtemp(prefix="call-", dir=pbx.folder))
@@ -357,7 +357,7 @@ def _scenario(  # noqa: PLR0917 - as many parts of a message
 
 
 def keys_pcap(keys: str, key_seconds: float = KEY_SECONDS, turns: int = PRESSES) -> bytes:
-    """Write the telephone events (RFC 4733) of these keys, again and again, as a capture to play.
+    """Return the telephone events (RFC 4733) of these keys, repeated, as a capture to play.
 
     SIPp's own captures cannot be played twice in a call: the repeated timestamps read as one key.
     """

@@ -1,4 +1,4 @@
-"""One call's sound (RTP, G.711 µ-law): silence and keys go out, what the PBX plays is kept."""
+"""One call's sound (RTP, G.711 µ-law): sends silence and keys, and keeps what the PBX plays."""
 
 import asyncio
 import itertools
@@ -21,7 +21,7 @@ Found = TypeVar("Found")
 
 
 class Sound:
-    """The line of one call, at a port of its own. It listens at once and speaks from `begin` on."""
+    """The sound of one call, at its own port. It listens at once and sends from `begin` on."""
 
     def __init__(self, host: str) -> None:
         self.heard = bytearray()
@@ -36,7 +36,7 @@ class Sound:
         self._living = asyncio.create_task(self._live())
 
     def begin(self, pbx: tuple[str, int]) -> None:
-        """Send silence: without any sound the PBX does not get on with keys (channel.c, emulated DTMF)."""
+        """Start to send silence: without any sound the PBX processes no keys (channel.c, emulated DTMF)."""
         self._pbx = pbx
 
     def press(self, keys: str) -> None:
@@ -51,7 +51,7 @@ class Sound:
             self._due.extend([QUIET] * 5)
 
     async def until(self, wanted: Callable[[bytes], Found | None]) -> Found:
-        """Wait until what was heard since the beginning has it, and give what was found."""
+        """Wait until `wanted` finds something in what was heard since the start; return it."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while (found := wanted(bytes(self.heard))) is None:
                 assert not self._closed, "the call is over, and it was not heard"
@@ -60,12 +60,12 @@ class Sound:
             return found
 
     async def for_another(self, seconds: float) -> None:
-        """Wait until that much more was heard."""
+        """Wait until that many more seconds were heard."""
         enough = len(self.heard) + round(seconds * RATE)
         await self.until(lambda heard: True if len(heard) >= enough else None)
 
     def close(self) -> None:
-        """Put the receiver down; what was heard stays."""
+        """Hang up; what was heard stays."""
         if not self._closed:
             self._closed = True
             self._listen()

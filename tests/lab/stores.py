@@ -13,13 +13,13 @@ from tests.waiting import within
 
 
 class PublishedStore(DecidingStore):
-    """A store without a daemon: whoever writes to it brings to the block list what has changed."""
+    """A store without a daemon: each write also brings the block list up to date."""
 
     async def _changed(self) -> None:
         await self.published()
 
     async def published(self) -> None:
-        """Bring to the block list what the records have."""
+        """Bring the block list up to date with the records."""
         async with within(120, "the end of publishing"):
             while await self.publisher.publish():
                 pass
@@ -34,7 +34,7 @@ def published_store(url: str, redis: str, site: str, keep: Millis, patience: flo
 def site_store(
     state: Path, site: str, redis: str = "", keep: Millis = 400 * DAY, patience: float = ANSWER_SECONDS
 ) -> PublishedStore:
-    """Open what a daemon keeps whose state directory that is; `redis`: where its Redis is, if not there."""
+    """Open the store of a daemon with that state directory. `redis`: where its Redis is, if not in there."""
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     url = f"sqlite:///{(state / DATABASE).absolute()}"
     return published_store(url, redis or private_redis(state), site, keep, patience)

@@ -1,6 +1,6 @@
-"""A real systemd as the first process of a machine of its own, with this machine's files or others.
+"""A real systemd as the first process of a container, with this machine's files or others.
 
-Nothing of it is seen from outside: mounts, processes, network, names and control groups are its own. It
+Its mounts, processes, network, names and control groups are its own, so that nothing outside sees them. It
 needs root and namespaces, and is skipped elsewhere.
 """
 
@@ -36,7 +36,7 @@ install -d -m 700 etc/siaga112/credentials
 echo a-secret-of-the-lab > etc/siaga112/credentials/AMI__SECRET
 chroot . systemd-sysusers "$2/config/systemd/siaga112.sysusers"
 """
-"""This machine's files, and the shipped units with a siaga112 from this tree."""
+"""This machine's files, with the shipped units and a siaga112 from this tree."""
 
 _BOOT: Final = r"""
 set -e
@@ -68,7 +68,7 @@ exec env -i container=lab PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/system
 
 
 def runs_here() -> str:
-    """Say why it cannot be run here; '' if it can."""
+    """Return why it cannot run here; '' if it can."""
     if os.geteuid() != 0 or not INIT.exists():
         return "needs root and systemd"
     tried = subprocess.run(
@@ -91,7 +91,7 @@ class Machine:
     @classmethod
     @asynccontextmanager
     async def boot(cls, config: str) -> AsyncIterator[Self]:
-        """Run a machine with our units, and siaga112 so configured, for as long as the block lasts.
+        """Run a machine with our units and a siaga112 with this configuration while the block lasts.
 
         Its files are this machine's, copied on write.
         """
@@ -116,8 +116,8 @@ class Machine:
     ) -> AsyncIterator[Self]:
         """Run the machine whose files are below `folder`/root, for as long as the block lasts.
 
-        `files` are a shell's lines that put them there, or complete them, where only the machine sees it;
-        $1 is `folder`, and the next are `words`.
+        `files` are shell lines that put the files there, or complete them, where only the machine sees it;
+        $1 is `folder`, and the next arguments are `words`.
         """
         with tempfile.TemporaryFile() as log:
             process = await asyncio.create_subprocess_exec(
@@ -131,12 +131,12 @@ class Machine:
                 yield cls(process, await cls._first(process, log), namespaces)
             finally:
                 if process.returncode is None:
-                    process.kill()  # and with it all of its namespace
+                    process.kill()  # and with it everything in its namespaces
                 await process.wait()  # ends: killed
 
     @staticmethod
     async def _first(process: asyncio.subprocess.Process, log: IO[bytes]) -> int:
-        """Give the process that is number 1 in there, once systemd listens."""
+        """Return the outer pid of the machine's process 1, once systemd listens."""
         ends = time.monotonic() + BOOT_SECONDS
         while time.monotonic() < ends and process.returncode is None:
             if found := _listening(process.pid):
@@ -146,12 +146,12 @@ class Machine:
         raise RuntimeError(f"no systemd: {log.read().decode('utf-8', 'replace')[-2000:]}")
 
     def inner(self, *command: str, network: bool = True) -> tuple[str, ...]:
-        """Give what runs a command in there; not `network`: in that of whoever runs it."""
+        """Return what runs a command in there; without `network`, in the network of whoever runs it."""
         own = (one for one in self._namespaces if network or one != "--net")
         return ("nsenter", f"--target={self._init}", *own, "--root", "--wd", "--", *command)
 
     async def run(self, command: str) -> str:
-        """Run a shell's command in there; give what it prints."""
+        """Run a shell command in there; return what it prints."""
         process = await asyncio.create_subprocess_exec(
             *self.inner("sh", "-c", command),
             stdin=asyncio.subprocess.DEVNULL,
@@ -163,7 +163,7 @@ class Machine:
         return told.decode("utf-8", "replace").strip()
 
     async def until(self, command: str, says: str, seconds: float = BOOT_SECONDS) -> None:
-        """Ask until that is the answer."""
+        """Run a command until it prints that."""
         ends, told = time.monotonic() + seconds, ""
         while time.monotonic() < ends:
             if (told := await self.run(command)) == says:
@@ -173,12 +173,12 @@ class Machine:
         raise TimeoutError(f"{command}: {told}, not {says}\n{log}")
 
     def inside(self, path: str) -> Path:
-        """Give a file of the machine's as it is seen from here."""
+        """Return the path of a file of the machine as seen from here."""
         return Path(f"/proc/{self._init}/root") / path.lstrip("/")
 
 
 def _listening(parent: int) -> int:
-    """Give the child of this process that is a systemd whose socket is there; 0 if there is none yet."""
+    """Return the child of this process that is a systemd with its socket; 0 if there is none yet."""
     for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
         if Path(f"/proc/{pid}/root/run/systemd/private").is_socket():
             return int(pid)

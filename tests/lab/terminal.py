@@ -1,4 +1,4 @@
-"""A terminal of our own, in which a program runs as it does for a person."""
+"""A pseudo-terminal in which a program runs as it does for a person."""
 
 import asyncio
 import fcntl
@@ -28,20 +28,20 @@ class Terminal:
 
     @property
     def attributes(self) -> list[object]:
-        """How the terminal is set: what a program must leave as it found it."""
+        """The terminal's settings, which a program must leave as it found them."""
         return list(termios.tcgetattr(self._theirs))
 
     def read(self) -> None:
-        """Take what the program has written."""
+        """Read what the program has written."""
         self.raw += os.read(self._ours, 65_536).decode("utf-8", "replace")
         self._more.set()
 
     def mark(self) -> int:
-        """Give a place in what was written, for `shows`."""
+        """Return a place in the output, for `shows`."""
         return len(self.raw)
 
     async def shows(self, text: str, since: int = 0, seconds: float = PATIENCE_SECONDS) -> None:
-        """Wait until this was written, whatever moves of the cursor lie between."""
+        """Wait until this text was written, whatever cursor movements are in between."""
         try:
             async with asyncio.timeout(seconds):
                 while text not in CONTROLS.sub("", self.raw[since:]):
@@ -55,11 +55,11 @@ class Terminal:
         os.write(self._ours, keys.encode())
 
     def resize(self, columns: int, rows: int) -> None:
-        """Change the size, as dragging a window does: the program is told."""
+        """Change the size, as dragging a window does; the program gets a signal."""
         resize(self._ours, columns, rows)
 
     async def ended(self) -> int:
-        """Wait for the program's end; give its exit code."""
+        """Wait for the program's end; return its exit code."""
         return await ended(self.process, "the program in the terminal", PATIENCE_SECONDS)
 
 

@@ -1,4 +1,4 @@
-"""The lab knows whose connection it is."""
+"""The lab finds out which process a connection belongs to."""
 
 import os
 import socket
@@ -7,7 +7,7 @@ from tests.lab.connections import ports_towards
 
 
 def test_a_process_is_known_by_its_own_connections_alone() -> None:
-    """Of two connections to one port, each belongs to the process that made it."""
+    """`ports_towards` returns a connection only for the process that made it, and only for its target."""
     with socket.create_server(("127.0.0.1", 0)) as door:
         port = door.getsockname()[1]
         assert ports_towards(port, os.getpid()) == set()

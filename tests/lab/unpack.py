@@ -16,20 +16,20 @@ from typing import IO, Final, Literal
 Version = Literal["22", "16"]
 Progress = Callable[[str], None]
 
-# Debian 12 and 13 carry no asterisk; these two suites do.
+# Debian 12 and 13 have no package asterisk; these two suites do.
 SUITES: Final[dict[Version, str]] = {"22": "forky", "16": "bullseye"}
 KEYRING: Final = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 HEARTBEAT_SECONDS: Final = 5.0
-# A slow mirror is slow; one that says nothing more is given up.
+# A slow mirror gets its time; one that says nothing more is given up.
 UNPACK_SECONDS: Final = 900.0
 # Not lib64/…: on bullseye that is a link to an absolute path, which leaves the root.
 LOADER: Final = "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"
 LIBRARIES: Final = ("usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib")
-"""The last for bullseye's pjproject."""
+"""The last one is for bullseye's pjproject."""
 
 
 class RootError(RuntimeError):
-    """No Asterisk could be had; the message says what to do."""
+    """No Asterisk is available; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class AsteriskRoot:
 
 
 def find(version: Version, progress: Progress = lambda _: None) -> AsteriskRoot:
-    """Give a runnable Asterisk of this version, unpacking one if the machine has none."""
+    """Return a runnable Asterisk of this version; unpack one if the machine has none."""
     return _installed(version) or _unpacked(version, progress)
 
 
@@ -69,14 +69,14 @@ def _modules(root: Path) -> Path:
 
 
 def unpacked(version: Version, progress: Progress = lambda _: None) -> Path:
-    """Give the folder of a Debian with this Asterisk in it, unpacking one if the cache has none."""
+    """Return the folder of a Debian with this Asterisk; unpack one if the cache has none."""
     suite = SUITES[version]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "siaga112"
     root = cache / f"asterisk-{suite}"
     if not root.is_dir():
         cache.mkdir(parents=True, exist_ok=True)
         with _only_one(cache / f"asterisk-{suite}.lock"):
-            if not root.is_dir():  # somebody else may have unpacked it while we waited
+            if not root.is_dir():  # another process may have unpacked it while we waited
                 _unpack(suite, root, progress)
     return root
 
@@ -150,7 +150,7 @@ def _run(command: list[str], output: IO[str], what: str, progress: Progress) -> 
 
 
 def mirror(apt: Path = Path("/etc/apt")) -> str:
-    """Give the Debian mirror that this machine itself uses, from either form of apt sources."""
+    """Return the Debian mirror that this machine itself uses, from either form of apt sources."""
     for source in _sources(apt):
         # A security archive has no asterisk suite of its own, and other vendors are not Debian.
         if source.rstrip("/").endswith("/debian"):
