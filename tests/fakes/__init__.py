@@ -1,1 +1,1 @@
-"""Stand-ins for what cannot be provoked on the real thing, or need not be there."""
+"""Stand-ins for parts whose faults cannot be provoked for real, or that a test does not need."""

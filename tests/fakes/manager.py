@@ -1,4 +1,4 @@
-"""A manager interface on a real socket that says what a test tells it to."""
+"""A manager interface on a real socket, whose answers a test controls."""
 
 import asyncio
 import ssl
@@ -10,13 +10,13 @@ SOON = 5.0
 
 
 def event(name: str, **headers: str) -> bytes:
-    """Write an event as Asterisk does, with its blank line."""
+    """Return an event as Asterisk writes it, with its blank line."""
     lines = [f"Event: {name}", "Privilege: call,all", *(f"{key}: {value}" for key, value in headers.items())]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
 def channel(uid: str, **changed: str) -> dict[str, str]:
-    """Give the headers that every event of a channel has."""
+    """Return the headers that every event of a channel has."""
     return {
         "Channel": f"PJSIP/trunk-{uid}",
         "ChannelState": "4",
@@ -32,12 +32,12 @@ def channel(uid: str, **changed: str) -> dict[str, str]:
 
 
 def new(uid: str, **changed: str) -> bytes:
-    """Write the event of a channel that appears."""
+    """Return the event of a new channel."""
     return event("Newchannel", **channel(uid, **changed))
 
 
 def gone(uid: str) -> bytes:
-    """Write the event of a channel that ends."""
+    """Return the event of a channel that ends."""
     return event("Hangup", **channel(uid), Cause="16")
 
 
@@ -51,14 +51,14 @@ class Session:
         self._reader = reader
         self._writer = writer
         self.over = asyncio.Event()
-        """The client has gone."""
+        """Set when the client has gone."""
 
     def send(self, *messages: bytes) -> None:
         """Send messages."""
         self._writer.write(b"".join(messages))
 
     def drop(self) -> None:
-        """End the connection, after what was sent."""
+        """Close the connection, after what was sent."""
         self._writer.close()
 
     async def serve(self) -> None:
@@ -117,7 +117,7 @@ class Session:
 
 
 class Manager:
-    """The server: `refused` and `mute` name the actions that it refuses, or does not answer."""
+    """The server. `refused` and `mute` name the actions that it rejects or does not answer."""
 
     def __init__(self) -> None:
         self.banner = BANNER
@@ -128,7 +128,7 @@ class Manager:
         """Rows of QueueStatus; None: a PBX without app_queue, which does not know that action."""
         self.challenge: Sequence[str] = ("Challenge: 112112112",)
         self.heard: list[str] = []
-        """All that clients have sent, one action each."""
+        """Everything that clients have sent, one action each."""
         self.asked: Counter[str] = Counter()
         self.sessions: asyncio.Queue[Session] = asyncio.Queue()
         self.port = 0
@@ -149,7 +149,7 @@ class Manager:
             writer.close()
 
     async def session(self) -> Session:
-        """Give the next client that has logged in."""
+        """Return the next client that has logged in."""
         async with asyncio.timeout(SOON):
             return await self.sessions.get()
 

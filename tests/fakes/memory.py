@@ -1,4 +1,4 @@
-"""A store in memory, for tests of the service that need one which fails when it is told to."""
+"""A store in memory that fails on demand, for tests of the service."""
 
 import asyncio
 import re
@@ -49,7 +49,7 @@ class MemoryStore:
         self._missed: set[Caller] = set()
         self._caps = HourlyCaps()
         self._away: set[Caller] = set()
-        self._audit_entries: Counter[AuditEntry] = Counter()  # two may say the same once a number is gone
+        self._audit_entries: Counter[AuditEntry] = Counter()  # two may be equal once a number is erased
         self._tallies: Counter[str] = Counter()
         self._forgotten: dict[Caller, tuple[Millis, int]] = {}
         self.broken: set[Caller] = set()
@@ -60,17 +60,17 @@ class MemoryStore:
 
     @property
     def records(self) -> dict[Caller, CallerRecord]:
-        """All that is held on callers."""
+        """The records of all callers."""
         return {caller: record for caller, (record, _, _) in self._records.items()}
 
     async def ping(self) -> None:
-        """Answer, unless down."""
+        """Raise StoreDownError if down."""
         if self.down:
             self.refused += 1
             raise StoreDownError("memory: switched off by the test")
 
     async def standing(self, caller: Caller) -> Standing:
-        """Give a caller's standing."""
+        """Return a caller's standing."""
         await self.ping()
         return self._standing(caller)
 
@@ -78,22 +78,22 @@ class MemoryStore:
         return self._records[caller][2] if caller in self._records else NOBODY
 
     async def load(self, caller: Caller) -> CallerRecord:
-        """Give a caller's record."""
+        """Return a caller's record."""
         await self.ping()
         return self.record_of(caller)
 
     async def load_each(self, callers: Sequence[Caller]) -> Sequence[CallerRecord]:
-        """Give the record of each of these callers."""
+        """Return the record of each of these callers."""
         return [await self.load(caller) for caller in callers]
 
     def record_of(self, caller: Caller) -> CallerRecord:
-        """Give a caller's record, whatever is switched off."""
+        """Return a caller's record, even while down."""
         record = self.work.held(caller).record
         assert record
         return record
 
     async def transaction(self, subjects: Sequence[Subject], act: Callable[[Work], _T]) -> _T:
-        """Let `act` read and write; what it wrote is taken back if it raises."""
+        """Let `act` read and write; undo what it wrote if it raises."""
         del subjects
         await self.ping()
         before = {name: copy(value) for name, value in vars(self).items()}
@@ -113,7 +113,7 @@ class MemoryStore:
         await self.transaction([], act)
 
     def put(self, change: Change) -> None:
-        """Write one."""
+        """Write one change."""
         if change.replacement:
             self._replace(change.replacement)
         if change.entry:
@@ -127,7 +127,7 @@ class MemoryStore:
         self._tallies.update(change.tallies)
 
     def _replace(self, new: Replacement) -> None:
-        """Replace a record, and bring the lists into line with it; nothing ever expires here."""
+        """Replace a record and update the lists; nothing ever expires here."""
         caller = new.record.caller
         if self._standing(caller) != new.held:
             self._feed.append((caller, new.held))
@@ -141,7 +141,7 @@ class MemoryStore:
             (listed.add if present else listed.discard)(caller)
 
     async def last_change(self) -> FeedPosition:
-        """Give the place of the last change."""
+        """Return the position of the last change."""
         await self.ping()
         return self._place()
 
@@ -149,90 +149,90 @@ class MemoryStore:
         return FeedPosition(str(len(self._feed)), self.nonce)
 
     def cut_feed(self) -> None:
-        """Lose the feed: whoever follows it must read all anew."""
+        """Lose the feed: whoever follows it must read everything again."""
         self._feed.clear()
         self.nonce += "'"
 
     async def tidy(self, now: Millis) -> None:
-        """Nothing here grows old."""
+        """Delete nothing: nothing expires here."""
         del now
         await self.ping()
 
     async def standings(self) -> AsyncIterator[Sequence[tuple[Caller, Standing]]]:
-        """Give all standings, in one page."""
+        """Yield all standings, in one page."""
         await self.ping()
         yield [(caller, held) for caller, (_, _, held) in self._records.items()]
 
     async def wait(self, place: FeedPosition, seconds: float) -> None:
-        """Let others have their turn."""
+        """Return at once, after a turn of the event loop."""
         del place, seconds
         await self.ping()
         await asyncio.sleep(0)
 
     async def changes(self, place: FeedPosition) -> FeedChanges | None:
-        """Give what has changed since."""
+        """Return the changes since that position; None if the feed was lost."""
         await self.ping()
         if place.nonce != self.nonce:
             return None
         return FeedChanges(self._place(), self._feed[int(place.id) :])
 
     async def blocked(self, now: Millis) -> Sequence[CallerRecord]:
-        """Give the records of all callers with a block in force."""
+        """Return the records of all callers with a block in force."""
         records = [self.record_of(caller) for caller in self._blocked]
         return [record for record in records if record.block_at(now)]
 
     async def block_counts(self, now: Millis) -> Mapping[Level, int]:
-        """Count the blocks in force."""
+        """Return how many blocks of each level are in force."""
         held = [record.block_at(now) for record in await self.blocked(now)]
         return Counter(block.level for block in held if block)
 
     async def allowed(self) -> Sequence[CallerRecord]:
-        """Give the records of all callers on the allow list."""
+        """Return the records of all callers on the allow list."""
         return [self.record_of(caller) for caller in sorted(self._allowed)]
 
     async def proposed(self) -> Sequence[CallerRecord]:
-        """Give the records of all callers whose block waits for a supervisor."""
+        """Return the records of all callers with a block that a supervisor must decide about."""
         return [self.record_of(caller) for caller in sorted(self._proposed)]
 
     async def proposed_count(self) -> int:
-        """Count them."""
+        """Return how many of these callers there are."""
         return len(self._proposed)
 
     async def missed(self) -> Sequence[CallerRecord]:
-        """Give the records of all callers who wait for a call-back, longest first."""
+        """Return the records of all callers who wait for a call-back, the longest wait first."""
         records = [self.record_of(caller) for caller in self._missed]
         return sorted(records, key=lambda record: record.missed[0].at)
 
     async def appealed(self) -> Sequence[CallerRecord]:
-        """Give the records of all callers whose objection waits for a decision."""
+        """Return the records of all callers with an open appeal, the earliest deadline first."""
         await self.ping()
         found = [record for record, _, _ in self._records.values() if record.appeal]
         return sorted(found, key=lambda record: record.appeal.due if record.appeal else 0)
 
     async def appealed_count(self) -> tuple[int, Millis | None]:
-        """Count them, and say when the first is due."""
+        """Return how many appeals are open, and when the first is due."""
         waiting = [record.appeal.due for record in await self.appealed() if record.appeal]
         return len(waiting), waiting[0] if waiting else None
 
     async def holds(self) -> Sequence[CallerRecord]:
-        """Give the records of all callers that are kept as evidence, the oldest hold first."""
+        """Return the records of all callers that are kept as evidence, the oldest hold first."""
         await self.ping()
         found = [record for record, _, _ in self._records.values() if record.hold]
         return sorted(found, key=lambda record: record.hold.at if record.hold else 0)
 
     async def missed_count(self) -> tuple[int, Millis | None]:
-        """Count them, and say since when the oldest waits."""
+        """Return how many callers wait for a call-back, and since when the first does."""
         waiting = await self.missed()
         return len(waiting), waiting[0].missed[0].at if waiting else None
 
     async def lasting(self) -> AsyncIterator[Caller]:
-        """Give whose record lasts."""
+        """Yield all callers with a record: here none expires."""
         await self.ping()
         for caller in sorted(self._records):
             yield caller
 
     async def turned_away(self, caller: Caller, within: Millis) -> bool:
-        """Say whether the caller was turned away before; here that is never forgotten."""
+        """Return whether the caller was rejected before; here that never expires."""
         del within
         await self.ping()
         before = caller in self._away
@@ -242,7 +242,7 @@ class MemoryStore:
     async def erase(
         self, caller: Caller, at: Millis, unless: Callable[[CallerRecord], None] = lambda _: None
     ) -> None:
-        """Delete a caller's record, and the number from the ledger's rows and from whom lines are about."""
+        """Delete a caller's record, and the number from ledger rows and from the subjects of audit lines."""
         await self.ping()
         unless(self.record_of(caller))
         before, floor = self._forgotten.get(caller, (0, 0))
@@ -257,7 +257,7 @@ class MemoryStore:
             listed.discard(caller)
 
     async def take_out(self, spelled: re.Pattern[str]) -> int:
-        """Take a number, so spelled, out of what lines say."""
+        """Remove a number with this spelling from the texts of audit lines; return how many lines changed."""
         await self.ping()
 
         def without(line: AuditEntry) -> AuditEntry:
@@ -276,7 +276,7 @@ class MemoryStore:
         return sum(times for line, times in before.items() if change(line) != line)
 
     async def audit_entries(self, since: Millis, until: Millis) -> Sequence[AuditEntry]:
-        """Give the lines of that time, oldest first."""
+        """Return the audit lines of that time, oldest first."""
         await self.ping()
         return sorted(
             (
@@ -288,17 +288,17 @@ class MemoryStore:
         )
 
     async def audit_of(self, caller: Caller) -> Sequence[AuditEntry]:
-        """Give the lines about a caller and about the caller's calls."""
+        """Return the audit lines about a caller and about the caller's calls."""
         about = {caller, *(entry.finding.call.id for entry in await self.entries_of(caller))}
         return [line for line in await self.audit_entries(0, 1 << 62) if line.subject in about]
 
     async def last_of(self, action: str) -> AuditEntry | None:
-        """Give the last line of an action."""
+        """Return the last audit line of an action."""
         lines = [line for line in await self.audit_entries(0, 1 << 62) if line.action == action]
         return lines[-1] if lines else None
 
     async def holdings(self) -> Holdings:
-        """Count a few of what is held."""
+        """Return the counts of a few kinds of data."""
         await self.ping()
         records = [record for record, _, _ in self._records.values()]
         return {
@@ -309,76 +309,76 @@ class MemoryStore:
         }
 
     async def tallies(self) -> Mapping[str, int]:
-        """Give the counts."""
+        """Return the tallies."""
         return dict(self._tallies)
 
     async def entry(self, call: CallId) -> Entry | None:
-        """Find a row of the ledger."""
+        """Return a row of the ledger; None if there is none."""
         await self.ping()
         return self._ledger.get(call)
 
     async def fingerprint(self, since: Millis, until: Millis) -> str:
-        """Give what is another if any row has changed."""
+        """Return a value that differs after any change to the rows of that time."""
         rows = [entry async for entry in self.entries(since, until)]
         return str(hash(tuple(rows))) if rows else ""
 
     async def nobodys(self, spelled: re.Pattern[str], until: Millis) -> Sequence[Entry]:
-        """Give the rows of no known caller whose number is spelled so."""
+        """Return the rows without a caller but with a raw number that matches."""
         del until
         return [entry for entry in self._ledger.values() if of_nobody(entry, spelled)]
 
     async def entries_of(self, caller: Caller) -> Sequence[Entry]:
-        """Give the rows of a caller's calls, oldest first."""
+        """Return the rows of a caller's calls, oldest first."""
         mine = [entry for entry in self._ledger.values() if entry.finding.call.caller == caller]
         return sorted(mine, key=lambda entry: entry.finding.call.started)
 
     async def entries(self, since: Millis, until: Millis) -> AsyncIterator[Entry]:
-        """Give the rows of that time, oldest first."""
+        """Yield the rows of that time, oldest first."""
         await self.ping()
         for entry in sorted(self._ledger.values(), key=lambda e: (e.finding.call.started, e.finding.call.id)):
             if since <= entry.finding.call.started < until:
                 yield entry
 
     async def summaries(self, since: Millis, until: Millis) -> AsyncIterator[CallSummary]:
-        """Give the same without what was seen of each."""
+        """Yield the same rows without the calls' facts."""
         async for entry in self.entries(since, until):
             yield entry.summary
 
     async def ledger_calls(self, since: Millis, until: Millis) -> Collection[CallId]:
-        """Give the calls of that time."""
+        """Return the ids of the calls of that time."""
         return [entry.finding.call.id async for entry in self.entries(since, until)]
 
     async def put_snapshot(self, snapshot: Snapshot) -> None:
-        """Show what goes on now; here that never expires."""
+        """Store the snapshot; here it never expires."""
         await self.ping()
         self._snapshot = snapshot
 
     async def snapshot(self) -> Snapshot | None:
-        """Give what goes on now."""
+        """Return the snapshot."""
         await self.ping()
         return self._snapshot
 
     async def counted(self, since: Millis, until: Millis, grain: Millis, answer_within: Millis) -> Counted:
-        """Count the calls of that time: here one by one."""
+        """Count the calls of that time, here one by one."""
         del grain
         return one_by_one([ledger_row(entry) async for entry in self.entries(since, until)], answer_within)
 
     async def answered(self, since: Millis, until: Millis, grain: Millis) -> AnsweredCounts:
-        """Count the answered calls of that time: here one by one."""
+        """Count the answered calls of that time, here one by one."""
         del grain
         return answered_one_by_one([entry async for entry in self.entries(since, until)])
 
     async def passed(self, since: Millis, until: Millis) -> PassedCounts:
-        """Count the hand-overs of those calls."""
+        """Count the hand-overs of those calls, here one by one."""
         return passed_one_by_one([entry async for entry in self.entries(since, until)])
 
     async def misusers(self, since: Millis, until: Millis) -> Sequence[Misuser]:
-        """Give nobody."""
+        """Return nobody."""
         del since, until
         return []
 
     async def blocks_of_changed(self, since: Millis) -> Sequence[Sequence[Block]]:
-        """Give all blocks of each caller one of whose blocks began or was lifted since then."""
+        """Return all blocks of each caller one of whose blocks began or was lifted since then."""
         await self.ping()
         records = [
             record for record, _, _ in self._records.values() if (record.blocks_changed or -1) >= since
@@ -386,12 +386,12 @@ class MemoryStore:
         return [record.blocks for record in records]
 
     async def switched(self) -> Switch | None:
-        """Give the site's mode."""
+        """Return the last switch of the site's mode."""
         await self.ping()
         return self.held_switch
 
     async def switch(self, switch: Switch, instead_of: Mode) -> bool:
-        """Switch the site's mode, unless it was switched later."""
+        """Switch the site's mode, unless it was switched later; return whether it was done."""
         await self.ping()
         if self.held_switch and self.held_switch.at > switch.at:
             return False
@@ -407,7 +407,7 @@ class MemoryWork:
         self._store = store
 
     def held(self, caller: Caller | None, call: CallId | None = None) -> Stored:
-        """Give what is held on a caller and of a call."""
+        """Return what is stored about a caller and a call."""
         store = self._store
         entry = store._ledger.get(call) if call else None
         if caller is None:
@@ -419,7 +419,7 @@ class MemoryWork:
         return Stored(replace(record, forgotten=at), version, entry)
 
     def reserve(self, asked: Imposition) -> bool:
-        """Take room for an automatic block among those of the hour."""
+        """Reserve one of the hour's automatic blocks; return whether there was one left."""
         return self._store._caps.reserve(asked)
 
     def write(self, change: Change) -> None:
@@ -428,7 +428,7 @@ class MemoryWork:
 
 
 class MemoryModes:
-    """`service.ports.LocalModes` in memory; while `broken`, nothing can be looked at or written."""
+    """`service.ports.LocalModes` in memory; while `broken`, every method raises OSError."""
 
     def __init__(self) -> None:
         self.off: Switch | None = None
@@ -436,22 +436,22 @@ class MemoryModes:
         self.broken = False
 
     def held_off(self) -> Switch | None:
-        """Give the switch that needs nobody."""
+        """Return the switch to off, if there is one."""
         self._work()
         return self.off
 
     def kept(self) -> Switch | None:
-        """Give the last switch that was known."""
+        """Return the last known switch."""
         self._work()
         return self.last
 
     def keep(self, switch: Switch) -> None:
-        """Keep it."""
+        """Store a switch as the last known."""
         self._work()
         self.last = switch
 
     def release(self) -> bool:
-        """Take the switch away."""
+        """Remove the switch to off; return whether there was one."""
         self._work()
         was, self.off = self.off, None
         return was is not None

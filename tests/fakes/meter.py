@@ -1,4 +1,4 @@
-"""A meter that keeps what it is told."""
+"""A meter that keeps everything it receives."""
 
 from collections.abc import Mapping
 

@@ -14,7 +14,7 @@ SOON = 5.0
 
 
 class MemoryOutbox:
-    """`service.ports.Outbox` as a list; fails as often as `failures` says."""
+    """`service.ports.Outbox` in memory; raises OSError as often as `failures` says."""
 
     def __init__(self) -> None:
         self.failures = 0
@@ -30,17 +30,17 @@ class MemoryOutbox:
             raise OSError("disk full")
 
     async def note(self, begun: Sequence[Entry]) -> None:
-        """Keep it."""
+        """Keep the notes."""
         self.noted |= {one.finding.call.id: one for one in begun}
 
     async def close_unfollowed(self, followed: Callable[[CallId], bool]) -> Sequence[Entry]:
-        """Settle as noted."""
+        """Append the noted calls that are not followed, as noted; return them."""
         left = [one for call, one in self.noted.items() if not followed(call)]
         await self.append(left)
         return left
 
     async def append(self, settled: Sequence[Entry | Reached]) -> None:
-        """Keep it."""
+        """Append items, and drop the notes of these calls."""
         self._may_fail()
         async with self._changed:
             for one in settled:
@@ -51,16 +51,16 @@ class MemoryOutbox:
             self._changed.notify_all()
 
     async def oldest(self, limit: int, after: int = 0) -> Sequence[tuple[int, Entry | Reached]]:
-        """Give the oldest entries."""
+        """Return the oldest entries after that key."""
         self._may_fail()
         return [(key, row) for key, row in self._rows.items() if key > after][:limit]
 
     async def set_aside(self, reasons: Mapping[int, str]) -> None:
-        """Keep entries apart."""
+        """Move entries aside, with the reason."""
         self.aside |= {key: (self._rows.pop(key), reason) for key, reason in reasons.items()}
 
     async def drop(self, keys: Sequence[int]) -> None:
-        """Forget entries."""
+        """Remove entries."""
         self._may_fail()
         async with self._changed:
             for key in keys:
@@ -74,11 +74,11 @@ class MemoryOutbox:
                 await self._changed.wait_for(lambda: bool(self._rows))
 
     async def until_empty(self) -> None:
-        """Return when nothing waits."""
+        """Return when no entry waits."""
         async with asyncio.timeout(SOON), self._changed:
             await self._changed.wait_for(lambda: not self._rows)
 
     @property
     def waiting(self) -> list[Entry]:
-        """All that waits."""
+        """The calls that wait."""
         return [row for row in self._rows.values() if isinstance(row, Entry)]
