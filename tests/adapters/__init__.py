@@ -1,1 +1,1 @@
-"""Each adapter against the real part that it adapts."""
+"""Tests of each adapter with the real part that it adapts."""

@@ -1,4 +1,4 @@
-"""What tests of a store do with it: changes as both flows make them, and every question that it answers."""
+"""What tests of a store need: changes as both flows make them, and every question that it answers."""
 
 import asyncio
 import re
@@ -23,12 +23,12 @@ from tests.samples import CALLER, NOW, OTHER, RULES, SNAPSHOT, block, entry, pra
 async def change(
     store: Store, how: Callable[[CallerRecord], CallerRecord], caller: Caller = CALLER
 ) -> CallerRecord:
-    """Change a caller's record as both flows do; give it as it is then."""
+    """Change a caller's record as both flows do; return the new one."""
     return (await update(store, caller, how, NOW, RULES))[1]
 
 
 def struck(*strikes: Strike) -> Callable[[CallerRecord], CallerRecord]:
-    """Give the change that adds these strikes."""
+    """Return the change that adds these strikes."""
 
     def add(record: CallerRecord) -> CallerRecord:
         for one in strikes:
@@ -44,18 +44,18 @@ def blocked_for_good(record: CallerRecord) -> CallerRecord:
 
 
 async def listed(store: Store | DatabaseRecords) -> tuple[list[Caller], list[Caller]]:
-    """Give who is on the list of blocks, and who on the allow list."""
+    """Return who is on the list of blocks, and who on the allow list."""
     blocked, allowed = await store.blocked(NOW), await store.allowed()
     return sorted(record.caller for record in blocked), sorted(record.caller for record in allowed)
 
 
 def begun(record: CallerRecord) -> Change:
-    """Give the change that writes the first record of a caller."""
+    """Return the change that writes the first record of a caller."""
     return Change(replacement(CallerRecord(record.caller), record, 0, NOW, RULES))
 
 
 def whole() -> Change:
-    """Give a change of all that can change at once."""
+    """Return a change of everything that one change can contain."""
     return Change(
         begun(blocked_for_good(CallerRecord(CALLER))).replacement,
         entry(prank(1)),
@@ -66,7 +66,7 @@ def whole() -> Change:
 
 
 async def every_answer(store: SiteStore) -> list[Any]:
-    """Ask all that a store can be asked, at once; give its answers, errors among them."""
+    """Ask a store all its questions at once; return the answers, errors included."""
     questions = [
         store.ping(),
         store.load(CALLER),
@@ -105,7 +105,7 @@ async def every_answer(store: SiteStore) -> list[Any]:
 
 
 async def every_redis_answer(block_list: RedisBlockList) -> list[Any]:
-    """Ask all that the block list can be asked, at once; give its answers, errors among them."""
+    """Ask the block list all its questions at once; return the answers, errors included."""
     edition, changes = Edition("e", 1), [(CALLER, Standing(allowed=True)), (OTHER, NOBODY)]
     questions = [
         block_list.ping(),

@@ -26,27 +26,27 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], AbstractEventLo
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:
-    """One server for all tests that do it no harm."""
+    """Run one server for all tests that do not disturb it."""
     with plain() as server:
         yield server
 
 
 @pytest.fixture
 def own_redis() -> Iterator[RedisServer]:
-    """Give a test a server that it may stop, pause and kill."""
+    """Run a server that a test may stop, pause and kill."""
     with plain() as server:
         yield server
 
 
 @pytest.fixture
 def site() -> str:
-    """Name a site that no other test uses."""
+    """Return the name of a site that no other test uses."""
     return f"test-{secrets.token_hex(4)}"
 
 
 @asynccontextmanager
 async def opened(url: str, site: str, patience: float = ANSWER_SECONDS) -> AsyncIterator[PublishedStore]:
-    """Open a store whose block list is there, for a while; its records are new."""
+    """Open a store with new records, and its block list on that server, for as long as the block lasts."""
     with tempfile.TemporaryDirectory() as folder:
         store = site_store(Path(folder), site, url, KEEP, patience)
         try:
@@ -57,6 +57,6 @@ async def opened(url: str, site: str, patience: float = ANSWER_SECONDS) -> Async
 
 @pytest.fixture
 async def site_records(redis_server: RedisServer, site: str) -> AsyncIterator[PublishedStore]:
-    """Open the store of that site, its block list on the common server."""
+    """Open the store of that site, with its block list on the common server."""
     async with opened(redis_server.url, site) as store:
         yield store

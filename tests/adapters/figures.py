@@ -1,4 +1,4 @@
-"""`Metrics` of a made-up site that has seen everything once, for tests of what is shown."""
+"""`Metrics` of a made-up site in which everything has happened once, for tests of what is shown."""
 
 from datetime import time
 from typing import Final
@@ -18,13 +18,13 @@ SHIFTS: Final = (Shift("morning", time(7)), Shift("afternoon", time(14)), Shift(
 
 
 def make(queues: tuple[str, ...] = (QUEUE,), shifts: tuple[Shift, ...] = SHIFTS) -> Metrics:
-    """Make what a daemon shows before anything has happened."""
+    """Return what a daemon shows before anything has happened."""
     zone = ZoneInfo("Asia/Jakarta")
     return Metrics(SITE, queues, shifts, zone, rules=in_force(answer_within=12 * SECOND), target=0.9)
 
 
 def full(queues: tuple[str, ...] = (QUEUE,), shifts: tuple[Shift, ...] = SHIFTS) -> Metrics:
-    """Make what it shows once every part of it has said how things are."""
+    """Return what a daemon shows once every part has reported its state."""
     metrics = make(queues, shifts)
     metrics.tallies({"strikes:ivr_prank": 7, "blocks:temporary:automatic": 2, "marks:genuine": 3})
     metrics.operators({OperatorState.AVAILABLE: 2, OperatorState.BUSY: 1})
@@ -45,10 +45,10 @@ def full(queues: tuple[str, ...] = (QUEUE,), shifts: tuple[Shift, ...] = SHIFTS)
 
 
 def samples(metrics: Metrics) -> list[Sample]:
-    """Give every series with its value."""
+    """Return every series with its value."""
     return [sample for family in metrics.registry.collect() for sample in family.samples]
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float | None:
-    """Give the value of one series; None if it is not shown."""
+    """Return the value of one series; None if it is not shown."""
     return metrics.registry.get_sample_value(f"siaga112_{name}", {"site": SITE, **labels})

@@ -1,4 +1,4 @@
-"""The AMI adapter: every byte in its place, and every loss told."""
+"""The AMI adapter: no byte is misplaced, and no loss goes unreported."""
 
 import asyncio
 from collections import Counter
@@ -45,12 +45,12 @@ MESSAGES = STREAM.removeprefix(BANNER).split(b"\r\n\r\n")[:-1]
 
 
 class CountingBuffer(bytearray):
-    """A bytearray that counts the bytes which a search has to look at."""
+    """A bytearray that counts the bytes that a search examines."""
 
     searched = 0
 
     def find(self, sub: Any, start: SupportsIndex | None = None, end: SupportsIndex | None = None) -> int:
-        """Find, and count up to what was found."""
+        """Find, and count the bytes up to what was found."""
         begin = int(start or 0)
         found = super().find(sub, begin, end)
         self.searched += (len(self) if found < 0 else found) - begin
@@ -59,7 +59,7 @@ class CountingBuffer(bytearray):
 
 @pytest.mark.fault("ami_utf8")
 def test_a_stream_means_the_same_wherever_it_is_cut() -> None:
-    """Cut in two at every byte, also within a character, the messages are the same; nothing is held then."""
+    """Cut in two at any byte, even within a character, a stream gives the same messages; no rest is kept."""
     for cut in range(len(STREAM) + 1):
         framer = Framer()
         assert framer.feed(STREAM[:cut]) + framer.feed(STREAM[cut:]) == MESSAGES
@@ -68,7 +68,7 @@ def test_a_stream_means_the_same_wherever_it_is_cut() -> None:
 
 @pytest.mark.parametrize("most", [1, 2, 3])
 def test_so_many_messages_are_given_and_no_more(most: int) -> None:
-    """What is more than asked for waits, however it came, and is given in its order the next time."""
+    """`feed` returns no more messages than asked for; the others follow in order, however they came."""
     for size in (1, 7, 10_000):
         framer, got = Framer(), []
         for n in range(0, len(STREAM), size):
@@ -88,7 +88,7 @@ def test_a_stream_means_the_same_in_pieces_of_any_size(size: int) -> None:
 
 
 def test_a_long_stream_in_small_reads_is_looked_at_once() -> None:
-    """To find its end, four megabytes in small reads cost one look at each byte, and a few with each read."""
+    """In small reads, the framer searches each byte of a long message once, and a few more per read."""
     framer = Framer()
     buffer = framer._buffer = CountingBuffer()
     framer.feed(BANNER)
@@ -101,7 +101,7 @@ def test_a_long_stream_in_small_reads_is_looked_at_once() -> None:
 
 
 def test_a_banner_without_an_end_is_not_kept() -> None:
-    """A peer that is no manager interface cannot fill our memory, nor keep us searching."""
+    """A peer that never ends its banner cannot fill our memory or keep us searching."""
     framer = Framer()
     buffer = framer._buffer = CountingBuffer()
     size = 4_096
@@ -112,13 +112,13 @@ def test_a_banner_without_an_end_is_not_kept() -> None:
 
 
 def test_a_message_without_an_end_is_given_up_as_one() -> None:
-    """Beyond a megabyte a message is given up, nothing inside it is one, and memory stays bounded."""
+    """A message of more than a megabyte is given up as one malformed message, and memory stays bounded."""
     framer = Framer()
     framer.feed(BANNER)
     got = [message for _ in range(3 * MAX_MESSAGE // 65_536) for message in framer.feed(b"x" * 65_536)]
     assert got == [GIVEN_UP]
     assert len(framer._buffer) <= MAX_MESSAGE + 65_536
-    assert framer.feed(new("1.0")) == []  # still the same message, by its own end
+    assert framer.feed(new("1.0")) == []  # the rest of the same message
     assert framer.feed(new("2.0")) == [new("2.0").removesuffix(b"\r\n\r\n")]
     assert isinstance(parse(GIVEN_UP, 0), Malformed)
 
@@ -127,27 +127,27 @@ def test_a_message_without_an_end_is_given_up_as_one() -> None:
 
 
 class Wire:
-    """As much of a transport as stops and goes on."""
+    """The part of a transport that pauses and resumes reading."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []
         self.closing = False
 
     def is_closing(self) -> bool:
-        """Say whether the connection is ending."""
+        """Return whether the connection is closing."""
         return self.closing
 
     def pause_reading(self) -> None:
-        """Stop."""
+        """Pause."""
         self.calls.append("pause")
 
     def resume_reading(self) -> None:
-        """Go on."""
+        """Resume."""
         self.calls.append("resume")
 
 
 async def test_no_more_is_read_than_the_consumer_follows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond the high water mark we stop reading; we go on when little is left. Nothing is lost by it."""
+    """Reading pauses above the high water mark and resumes below the low one, and no message is lost."""
     size = len(new("1.0")) - 4
     monkeypatch.setattr(ami_inbox, "HIGH_WATER", 10 * size)
     monkeypatch.setattr(ami_inbox, "LOW_WATER", 2 * size)
@@ -169,7 +169,7 @@ async def test_no_more_is_read_than_the_consumer_follows(monkeypatch: pytest.Mon
 
 
 async def test_a_connection_that_ends_is_not_told_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was read before it ended is taken, however much that is."""
+    """What was read before a connection ended is still taken, and reading is not resumed."""
     monkeypatch.setattr(ami_inbox, "HIGH_WATER", 1)
     monkeypatch.setattr(ami_inbox, "LOW_WATER", 0)
     inbox, wire = Inbox(), Wire()
@@ -182,7 +182,7 @@ async def test_a_connection_that_ends_is_not_told_to_go_on(monkeypatch: pytest.M
 
 
 async def test_a_slice_is_bounded() -> None:
-    """A burst is handed on in slices, so that verdicts get their turn; small ones are put together."""
+    """A burst is taken in slices of bounded size, and small reads are put together into one."""
     inbox = Inbox()
     some = [new(f"{number}.0") for number in range(SLICE // 2 + 1)]
     junk = [event("RTCPSent") for _ in range(5)]
@@ -195,7 +195,7 @@ async def test_a_slice_is_bounded() -> None:
 
 
 async def test_messages_carry_when_they_came_however_late_they_are_taken() -> None:
-    """A consumer that is held up for an hour makes no wrong clock of it: what came later is apart."""
+    """Each slice has the time of its receipt, so messages received an hour apart are in different slices."""
     times = iter([NOW, NOW + 500, NOW + 3_600 * SECOND])
     inbox = Inbox(lambda: next(times))
     for number in range(3):
@@ -248,7 +248,7 @@ class Meter:
 
 
 class Follower:
-    """Follows a source in a task of its own, event by event."""
+    """Follows a source in its own task, event by event."""
 
     def __init__(self, source: AmiSource) -> None:
         self.source = source
@@ -262,25 +262,25 @@ class Follower:
                     self._events.put_nowait(one)
 
     def waiting(self) -> int:
-        """Take what has come; say how much it is."""
+        """Take the events that have come; return how many."""
         count = self._events.qsize()
         for _ in range(count):
             self._events.get_nowait()
         return count
 
     async def one(self) -> Event:
-        """Give the next event."""
+        """Return the next event."""
         async with asyncio.timeout(SOON):
             return await self._events.get()
 
     async def next(self, count: int = 1) -> list[str]:
-        """Give the next events, in short."""
+        """Return the next events, abbreviated."""
         async with asyncio.timeout(SOON):
             return spelled([await self._events.get() for _ in range(count)])
 
 
 def spelled(events: Sequence[Event]) -> list[str]:
-    """Write events in short."""
+    """Abbreviate events."""
     return [_spell(one) for one in events]
 
 
@@ -302,7 +302,7 @@ def _spell(one: Event) -> str:
 
 @pytest.fixture
 def meter() -> Meter:
-    """Make a meter."""
+    """Return a meter."""
     return Meter()
 
 
@@ -317,7 +317,7 @@ async def manager() -> AsyncIterator[Manager]:
 
 @pytest.fixture
 async def follow(manager: Manager, meter: Meter) -> AsyncIterator[Callable[[], Follower]]:
-    """Give a function that begins to follow the manager."""
+    """Return a function that starts to follow the manager."""
     followers: list[Follower] = []
 
     def begin() -> Follower:
@@ -334,7 +334,7 @@ async def follow(manager: Manager, meter: Meter) -> AsyncIterator[Callable[[], F
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shorten the times that a person would wait."""
+    """Shorten the adapter's waits."""
     monkeypatch.setattr(ami, "PING_SECONDS", PING)
     monkeypatch.setattr(ami, "CONNECT_SECONDS", 0.5)
     monkeypatch.setattr(ami, "BACK_OFF", (0.01, 0.02, 0.04))
@@ -344,13 +344,13 @@ Follow = Callable[[], Follower]
 
 
 def row(uid: str, *extra: str) -> bytes:
-    """Write the rest of a CoreShowChannel."""
+    """Return the rest of a CoreShowChannel event."""
     headers = [f"{key}: {value}" for key, value in channel(uid, Application="Queue").items()]
     return "\r\n".join([*headers, *extra, "", ""]).encode()
 
 
 async def test_following_begins_with_what_is_going_on(manager: Manager, meter: Meter, follow: Follow) -> None:
-    """After the login the channels that exist are told first, then the events."""
+    """After the login the channels that already exist come first, then the events."""
     manager.channels = [row("7.0"), row("8.0")]
     follower = follow()
     session = await manager.session()
@@ -365,7 +365,7 @@ async def test_following_begins_with_what_is_going_on(manager: Manager, meter: M
 async def test_a_refused_login_is_told_clearly_and_tried_again(
     manager: Manager, meter: Meter, follow: Follow
 ) -> None:
-    """A wrong secret is one clear line an attempt, ever less often, never the end; mending it is enough."""
+    """A wrong secret is logged once per attempt, ever less often and without the secret, until corrected."""
     manager.refused["Login"] = "Authentication failed"
     with capture_logs() as logs:
         follower = follow()
@@ -385,7 +385,7 @@ async def test_a_refused_login_is_told_clearly_and_tried_again(
 async def test_an_action_that_is_not_permitted_is_told_as_such(
     manager: Manager, meter: Meter, follow: Follow
 ) -> None:
-    """A manager account without the right to list channels is named as that, at once, not as a dead PBX."""
+    """If the account may not list channels, the log says so at once, and not that the PBX is unreachable."""
     manager.refused["CoreShowChannels"] = "Permission denied"
     with capture_logs() as logs:
         follow()
@@ -399,7 +399,7 @@ async def test_an_action_that_is_not_permitted_is_told_as_such(
 async def test_nobody_listening_is_told_and_tried_again(
     manager: Manager, meter: Meter, follow: Follow
 ) -> None:
-    """A PBX that is not up is tried until it is."""
+    """The adapter tries to connect until the PBX is up, and logs that it is unreachable."""
     await manager.stop()
     with capture_logs() as logs:
         follower = follow()
@@ -413,7 +413,7 @@ async def test_nobody_listening_is_told_and_tried_again(
 async def test_a_peer_that_never_answers_the_login_is_left(
     manager: Manager, meter: Meter, follow: Follow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A login without an answer is given up, quietly but for one line, and tried again."""
+    """A login without an answer is given up and tried again, without an unhandled error."""
     monkeypatch.setattr(ami, "CONNECT_SECONDS", 0.05)
     uncaught: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: uncaught.append(context))
@@ -429,14 +429,14 @@ async def test_a_peer_that_never_answers_the_login_is_left(
 async def test_a_peer_that_does_not_answer_pings_is_given_up(
     manager: Manager, meter: Meter, follow: Follow
 ) -> None:
-    """A silent PBX is noticed within two rounds of ping, and told as an interruption."""
+    """A silent PBX is given up within two rounds of ping, as an interruption, and followed again later."""
     follower = follow()
     assert await follower.next(2) == ["resumed", "booted"]
     loop = asyncio.get_running_loop()
     manager.mute = {"Ping"}
     began = loop.time()
     assert await follower.next() == ["interrupted lost"]
-    assert loop.time() - began < 2 * PING + 5.0  # no timeout of the system's own, which takes minutes
+    assert loop.time() - began < 2 * PING + 5.0  # not the system's own timeout, which takes minutes
     assert not follower.source.connected
     manager.mute = set()
     assert await follower.next() == ["resumed"]
@@ -447,7 +447,7 @@ async def test_a_peer_that_does_not_answer_pings_is_given_up(
 async def test_pings_that_are_answered_keep_the_session(
     manager: Manager, meter: Meter, follow: Follow
 ) -> None:
-    """A quiet night is not a lost connection."""
+    """A connection without events stays open as long as pings are answered."""
     follower = follow()
     await until(lambda: manager.asked["Ping"] == 3)
     (await manager.session()).send(new("1.0"))
@@ -458,7 +458,7 @@ async def test_pings_that_are_answered_keep_the_session(
 async def test_a_lost_connection_is_interrupted_then_resumed(
     manager: Manager, meter: Meter, follow: Follow
 ) -> None:
-    """What came before the loss is still told, then the loss, then what goes on after it."""
+    """The events before a loss come first, then the interruption, then the channels that exist after it."""
     follower = follow()
     assert await follower.next(2) == ["resumed", "booted"]
     session = await manager.session()
@@ -471,7 +471,7 @@ async def test_a_lost_connection_is_interrupted_then_resumed(
 
 
 async def test_a_burst_leaves_others_their_turn(manager: Manager, follow: Follow) -> None:
-    """However much was read at once, no turn of the loop frames and reads more than a slice of it."""
+    """However much was read at once, no turn of the event loop processes more than two slices of it."""
     follower = follow()
     assert await follower.next(2) == ["resumed", "booted"]
     count = 40 * SLICE
@@ -489,18 +489,18 @@ async def test_a_burst_leaves_others_their_turn(manager: Manager, follow: Follow
 async def test_a_disk_that_hangs_stops_the_reading_and_loses_nothing(
     manager: Manager, meter: Meter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While nobody takes slices no more is read, the peer is not taken for silent, and all is told then."""
+    """While nobody takes slices, reading stops, the peer does not count as silent, and no event is lost."""
     monkeypatch.setattr(ami_inbox, "HIGH_WATER", 1 << 14)
     monkeypatch.setattr(ami_inbox, "LOW_WATER", 1 << 12)
     source = AmiSource(AmiAddress("127.0.0.1", manager.port, "siaga112", "s3cret"), meter, lambda: NOW)
-    count = 40_000  # more than the buffers of the two sockets hold
+    count = 40_000  # more than the buffers of the two sockets
     async with aclosing(source.slices()) as slices:  # type: ignore[type-var] # an async generator, in a protocol
         async with asyncio.timeout(SOON):
             assert spelled(await anext(slices)) == ["resumed"]
             assert spelled(await anext(slices)) == ["booted"]
         session = await manager.session()
         session.send(*(new(f"{n}.0") for n in range(count)))
-        await asyncio.sleep(5 * PING)  # pings are not answered meanwhile: longer than a silent peer is given
+        await asyncio.sleep(5 * PING)  # the answers to pings are not read: longer than a silent peer is given
         heard: list[str] = []
         async with asyncio.timeout(30):
             while len(heard) < count:
@@ -510,7 +510,7 @@ async def test_a_disk_that_hangs_stops_the_reading_and_loses_nothing(
 
 
 async def test_a_restart_of_the_pbx_is_followed_again(manager: Manager, meter: Meter, follow: Follow) -> None:
-    """Refused connections after a loss are one interruption, not many."""
+    """Failed attempts after a loss count as one interruption."""
     follower = follow()
     assert await follower.next(2) == ["resumed", "booted"]
     await manager.stop()
@@ -524,7 +524,7 @@ async def test_a_restart_of_the_pbx_is_followed_again(manager: Manager, meter: M
 async def test_events_that_no_call_needs_are_dropped_unread(
     manager: Manager, meter: Meter, follow: Follow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only wanted events reach the parser; the others are counted, each of them."""
+    """The parser gets only the wanted events; each of the others is counted."""
     read: list[bytes] = []
 
     class Watched(Reader):
@@ -560,7 +560,7 @@ async def test_events_that_no_call_needs_are_dropped_unread(
 async def test_a_malformed_message_is_counted_and_nothing_else(
     manager: Manager, meter: Meter, follow: Follow, message: bytes, kind: str
 ) -> None:
-    """What Asterisk would not write is counted by its defect; the stream goes on."""
+    """A message that Asterisk would not write is counted by its defect, and the stream continues."""
     follower = follow()
     session = await manager.session()
     session.send(message, new("3.0"))
@@ -586,14 +586,14 @@ FORGED = [
 async def test_a_forged_message_neither_ends_the_session_nor_is_believed(
     manager: Manager, meter: Meter, follow: Follow, message: bytes
 ) -> None:
-    """Text that a caller smuggled into the stream cannot make us hang up, or answer our own questions."""
+    """Text that a caller smuggled into the stream ends no session and answers none of our questions."""
     uncaught: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: uncaught.append(context))
     follower = follow()
     session = await manager.session()
     session.send(message, new("3.0"))
     heard = await follower.next(3)
-    if heard[-1] == "ShuttingDown":  # an event like any other, which settles no call
+    if heard[-1] == "ShuttingDown":  # an event like any other, which ends no call
         heard[-1:] = await follower.next()
     assert heard == ["resumed", "booted", "new 3.0"]
     assert meter.reconnects == []
@@ -614,7 +614,7 @@ async def test_a_forged_message_neither_ends_the_session_nor_is_believed(
 async def test_a_forged_row_of_the_channel_list_is_left_out(
     manager: Manager, meter: Meter, follow: Follow, forged: tuple[str, ...]
 ) -> None:
-    """A channel whose headers were forged does not take the others' resumption with it."""
+    """A forged channel row is left out, and the other channels are resumed."""
     manager.channels = [row("7.0"), row("8.0", *forged), row("10.0")]
     assert await follow().next(2) == ["resumed 7.0,10.0", "booted"]
     assert set(meter.malformed) <= {"duplicate"}
@@ -622,13 +622,13 @@ async def test_a_forged_row_of_the_channel_list_is_left_out(
 
 
 async def test_a_row_with_channel_variables_is_read(manager: Manager, follow: Follow) -> None:
-    """The one header that may repeat does no harm."""
+    """A row with several ChanVariable headers, the only ones that may repeat, is read."""
     manager.channels = [row("7.0", "ChanVariable: A=1", "ChanVariable: B=2")]
     assert await follow().next(2) == ["resumed 7.0", "booted"]
 
 
 async def test_the_reader_keeps_no_session_behind(manager: Manager, follow: Follow) -> None:
-    """Whoever stops following ends the connection with it."""
+    """The connection ends when the follower stops."""
     follower = follow()
     assert await follower.next(2) == ["resumed", "booted"]
     session = await manager.session()
@@ -638,7 +638,7 @@ async def test_the_reader_keeps_no_session_behind(manager: Manager, follow: Foll
 
 
 def member(interface: str, status: str, paused: str = "0") -> bytes:
-    """Write a QueueMember row."""
+    """Return a QueueMember row."""
     headers = {
         "Queue": "siaga112",
         "Name": interface,
@@ -652,7 +652,7 @@ def member(interface: str, status: str, paused: str = "0") -> bytes:
 
 
 def entry(uid: str, wait: str) -> bytes:
-    """Write a QueueEntry row."""
+    """Return a QueueEntry row."""
     headers = {"Queue": "siaga112", "Position": "1", "Uniqueid": uid, "CallerIDNum": "0812", "Wait": wait}
     return (
         b"Event: QueueEntry\r\n" + "\r\n".join([*(f"{k}: {v}" for k, v in headers.items()), "", ""]).encode()
@@ -662,7 +662,7 @@ def entry(uid: str, wait: str) -> bytes:
 async def test_the_queues_are_asked_at_the_beginning_and_again(
     manager: Manager, follow: Follow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who waits and which operators there are is known from the start, and kept up to date."""
+    """Waiting callers and operators are asked for at the start and again at intervals."""
     monkeypatch.setattr(ami, "QUEUES_SECONDS", 0.02)
     manager.queues = [
         b"Event: QueueParams\r\nQueue: siaga112\r\nMax: 0\r\n\r\n",
@@ -688,4 +688,4 @@ async def test_the_queues_are_asked_at_the_beginning_and_again(
     manager.queues = []
     async with within(SOON, "the queues as they are now"):
         while await follower.one() != QueueStatus(NOW, (), (), ()):
-            pass  # one that was asked before is on its way
+            pass  # an answer from before the change

@@ -1,4 +1,4 @@
-"""All of a site into a file and back, between SQLite and PostgreSQL, while the daemon goes on."""
+"""Backup and restore of a whole site, between SQLite and PostgreSQL, while the daemon runs."""
 
 import asyncio
 import json
@@ -44,14 +44,14 @@ GONE = Caller("+6281377777777")
 
 @pytest.fixture(scope="module", name="server")
 def server_running() -> Iterator[Postgres]:
-    """Run one for all tests here."""
+    """Run one server for all tests here."""
     with postgres() as running:
         yield running
 
 
 @asynccontextmanager
 async def opened(url: str, site: str = SITE) -> AsyncIterator[DatabaseRecords]:
-    """Open a site in a database that gets its tables."""
+    """Open a site in a database, after making its tables."""
     engine = connect(url, PATIENCE)
     migrate(engine)
     records = DatabaseRecords(engine, site, patience=PATIENCE)
@@ -73,7 +73,7 @@ POSTGRESQL = pytest.mark.postgresql
     ids=" to ".join,
 )
 def urls(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str]:
-    """Give two empty databases, of each kind in turn."""
+    """Return two empty databases, of each kind in turn."""
 
     def made(nth: int, kind: str) -> str:
         if kind == "sqlite":
@@ -86,7 +86,7 @@ def urls(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str]:
 
 
 async def fill(records: DatabaseRecords) -> None:
-    """Let something be in every table."""
+    """Write rows to every table."""
     await record(records, *(entry(prank(number, turn(number))) for number in range(8)))
     handed = entry(answered(20))
     to = Handover(NOW, HandedOver.BLIND, "113", "Damkar", 1_000)
@@ -120,7 +120,7 @@ async def fill(records: DatabaseRecords) -> None:
 
 
 async def everything(records: DatabaseRecords) -> dict[str, list[str]]:
-    """Give all rows of the site, but for what numbers them."""
+    """Return all rows of the site, without the numbers of its rows."""
 
     def ask(connection: Any) -> dict[str, list[str]]:
         mine = {
@@ -141,14 +141,14 @@ async def written(records: DatabaseRecords, path: Path) -> dict[str, int]:
 
 
 async def restored(records: DatabaseRecords, path: Path, *, over: bool = False) -> dict[str, int]:
-    """Bring a backup back."""
+    """Restore a backup."""
     return await records.act(
         lambda connection: backup.read(connection, records.site, SITE, path, replace=over)
     )
 
 
 async def test_what_comes_back_is_what_there_was(urls: tuple[str, str], tmp_path: Path) -> None:
-    """Every row of every table, and the mode; and the block list is made anew from it."""
+    """Every row and the mode come back as they were, and the block list is due to be rebuilt."""
     path = tmp_path / "backup.zip"
     async with opened(urls[0]) as first, opened(urls[1]) as second:
         await fill(first)
@@ -166,7 +166,7 @@ async def test_what_comes_back_is_what_there_was(urls: tuple[str, str], tmp_path
 
 
 async def test_a_backup_is_of_one_moment_while_calls_are_recorded(tmp_path: Path) -> None:
-    """A call is in it with its strike, or not at all; nobody waits for it."""
+    """A backup taken while calls are recorded has each call together with its strike, or not at all."""
     path = tmp_path / "backup.zip"
     async with opened(f"sqlite:///{tmp_path}/a.db") as first, opened(f"sqlite:///{tmp_path}/b.db") as second:
         await record(first, entry(prank(0, turn(0))))
@@ -185,7 +185,7 @@ async def test_a_backup_is_of_one_moment_while_calls_are_recorded(tmp_path: Path
 
 
 async def test_what_a_site_has_is_not_overwritten_unasked(tmp_path: Path) -> None:
-    """One line says so; asked to, all of it goes and the backup takes its place. Another site's stays."""
+    """A restore over existing data fails in one line; with `over` it replaces that site's data only."""
     path, url = tmp_path / "backup.zip", f"sqlite:///{tmp_path}/a.db"
     async with opened(url) as records, opened(url, "cilegon") as neighbour:
         await record(neighbour, entry(prank(1)))
@@ -204,42 +204,42 @@ async def test_what_a_site_has_is_not_overwritten_unasked(tmp_path: Path) -> Non
 
 
 def torn(path: Path) -> None:
-    """Cut it short."""
+    """Truncate the file."""
     path.write_bytes(path.read_bytes()[:-200])
 
 
 def flipped(path: Path) -> None:
-    """Change one figure in one row, and leave the manifest as it is."""
+    """Change one value in one row, but not the manifest."""
     changed(path, "call.jsonl", lambda text: text.replace('"left_menu"', '"left_mena"', 1))
 
 
 def newer(path: Path) -> None:
-    """Let it be of a later program."""
+    """Make it a backup of a newer program."""
     changed(path, "manifest.json", lambda text: text.replace('"0001"', '"9999"'))
 
 
 def elsewhere(path: Path) -> None:
-    """Let it be of another site."""
+    """Make it a backup of another site."""
     changed(path, "manifest.json", lambda text: text.replace(f'"{SITE}"', '"cilegon"'))
 
 
 def deep(path: Path) -> None:
-    """Let a row be what no parser goes down into."""
+    """Make a row nested deeper than a parser goes."""
     changed(path, "call.jsonl", lambda _: "[" * 100_000)
 
 
 def short(path: Path) -> None:
-    """Let a row lack a column."""
+    """Remove a column from a row."""
     changed(path, "strike.jsonl", lambda _: "[1,2]\n")
 
 
 def not_ours(path: Path) -> None:
-    """Let it be any other file."""
+    """Replace it by any other file."""
     path.write_text("once upon a time")
 
 
 def changed(path: Path, part: str, how: Callable[[str], str]) -> None:
-    """Change one part of it."""
+    """Change one part of the file."""
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name).decode() for name in archive.namelist()}
     parts[part] = how(parts[part])
@@ -263,7 +263,7 @@ def changed(path: Path, part: str, how: Callable[[str], str]) -> None:
 async def test_what_is_no_whole_backup_changes_nothing(
     tmp_path: Path, spoil: Callable[[Path], None], told: str
 ) -> None:
-    """One line says what is wrong with it; what there was stays, down to the last row."""
+    """A damaged, newer or foreign file fails in one line that says so, and the site's rows stay."""
     path = tmp_path / "backup.zip"
     async with opened(f"sqlite:///{tmp_path}/a.db") as records:
         await fill(records)
@@ -277,7 +277,7 @@ async def test_what_is_no_whole_backup_changes_nothing(
 
 
 async def test_the_manifest_says_what_it_is(tmp_path: Path) -> None:
-    """Whoever finds the file can see whose it is, of when, and how much is in it."""
+    """The manifest says which site the backup is of, when it was made, and how many rows it has."""
     path = tmp_path / "backup.zip"
     async with opened(f"sqlite:///{tmp_path}/a.db") as records:
         await fill(records)

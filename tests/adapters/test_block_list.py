@@ -1,4 +1,4 @@
-"""The block list's contract, held by each way in which Redis is run; and the way from the records to it."""
+"""The block list's contract on each kind of Redis, and publishing from the records to it."""
 
 import asyncio
 import signal
@@ -67,35 +67,35 @@ def cluster_running() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module", name="plain")
 def plain_running(redis_server: Any) -> Any:
-    """Take the common one."""
+    """Return the common server."""
     return redis_server
 
 
 @pytest.fixture(params=KINDS)
 async def block_list(request: pytest.FixtureRequest, site: str) -> AsyncIterator[RedisBlockList]:
-    """Give the block list of a site on each kind of Redis in turn."""
+    """Open the block list of a site on each kind of Redis in turn."""
     found = RedisBlockList(connect(request.getfixturevalue(request.param).url, PATIENCE), site)
     yield found
     await found.close()
 
 
 async def read(block_list: RedisBlockList) -> dict[Caller, Standing]:
-    """Give all standings as a replica reads them."""
+    """Return all standings, read as a replica does."""
     return {caller: held async for page in block_list.standings() for caller, held in page}
 
 
 async def callers(block_list: RedisBlockList) -> set[Caller]:
-    """Give who has a standing there."""
+    """Return who has a standing on the list."""
     return {caller async for page in block_list.callers() for caller in page}
 
 
 def of_a_site(number: int) -> Caller:
-    """Give a caller of many."""
+    """Return one of many callers."""
     return Caller(f"+62812{number:07}")
 
 
 async def test_a_stranger_has_no_standing_and_a_new_list_is_not_whole(block_list: RedisBlockList) -> None:
-    """Nobody is held for blocked on the word of a list of which nobody has said that it is whole."""
+    """A new list has no standings, no edition and no changes, so that nobody takes it for complete."""
     assert await block_list.standing(CALLER) == NOBODY
     assert await block_list.edition() is None
     assert await block_list.last_change() is None
@@ -103,7 +103,7 @@ async def test_a_stranger_has_no_standing_and_a_new_list_is_not_whole(block_list
 
 
 async def test_what_is_published_is_there_and_told(block_list: RedisBlockList) -> None:
-    """Verdicts find it, replicas read it and are told of each change, in order, until it is NOBODY's."""
+    """A published standing is found by verdicts and replicas, and its changes are in the feed in order."""
     await block_list.finish(FIRST)
     place = await block_list.last_change()
     assert place is not None
@@ -122,7 +122,7 @@ async def test_what_is_published_is_there_and_told(block_list: RedisBlockList) -
 
 
 async def test_two_thousand_callers_of_one_site_are_all_found(block_list: RedisBlockList) -> None:
-    """On however many masters they lie; and what was noted beside a standing is none."""
+    """All standings of a site are found, on however many masters, and no rejected attempt among them."""
     many = {of_a_site(n): Standing(level=Level.PERMANENT, since=n) for n in range(2_000)}
     await block_list.put(many.items())
     assert not await block_list.turned_away(of_a_site(1), 60_000)
@@ -131,7 +131,7 @@ async def test_two_thousand_callers_of_one_site_are_all_found(block_list: RedisB
 
 
 async def test_who_follows_learns_that_all_was_made_anew(block_list: RedisBlockList) -> None:
-    """Between the beginning and the end it is not whole; after it, whoever followed must read all."""
+    """A rebuilt list is incomplete until it is finished, and then its followers must read everything."""
     await block_list.finish(FIRST)
     place = await block_list.last_change()
     assert place is not None
@@ -145,13 +145,13 @@ async def test_who_follows_learns_that_all_was_made_anew(block_list: RedisBlockL
 
 
 async def test_who_is_turned_away_twice_is_known(block_list: RedisBlockList) -> None:
-    """The first time is new, the second is not; another caller's is his own."""
+    """Only a caller's first rejected attempt counts as new, whatever other callers do."""
     assert [await block_list.turned_away(CALLER, 60_000) for _ in range(3)] == [False, True, True]
     assert not await block_list.turned_away(OTHER, 60_000)
 
 
 async def test_the_mode_and_the_snapshot_come_back(block_list: RedisBlockList) -> None:
-    """As they were told last."""
+    """The mode and the snapshot read back are the last ones written."""
     assert (await block_list.switched(), await block_list.snapshot()) == (None, None)
     for mode in (Mode.OFF, Mode.ENFORCE):
         await block_list.switch(Switch(mode, NOW, "ratna", "flood"), Mode.OBSERVE)
@@ -161,7 +161,7 @@ async def test_the_mode_and_the_snapshot_come_back(block_list: RedisBlockList) -
 
 
 async def test_five_hundred_verdicts_at_once(block_list: RedisBlockList) -> None:
-    """A rush of callers is not answered "store down" for want of connections."""
+    """Five hundred verdicts at once are all answered: none fails for want of a connection."""
     await block_list.put([(CALLER, LASTING)])
     answers = await asyncio.gather(*(block_list.standing(CALLER) for _ in range(500)))
     assert {held.level for held in answers} == {Level.PERMANENT}
@@ -170,7 +170,7 @@ async def test_five_hundred_verdicts_at_once(block_list: RedisBlockList) -> None
 @PLAIN
 @pytest.mark.parametrize("text", [b"{", b"\xff\xfe", b"null", b"[1,null,null,0]", b'[true,"often",null,0]'])
 async def test_garbage_as_a_standing_turns_nobody_away(block_list: RedisBlockList, text: bytes) -> None:
-    """No text is taken for a standing that nobody wrote: a verdict is told, a replica holds it for none."""
+    """A standing that nobody wrote rejects nobody: a verdict raises an error, a replica reads NOBODY."""
     await block_list._redis.hset(block_list._of(CALLER), CALLER, text)
     with pytest.raises(StoreBrokenError):
         await block_list.standing(CALLER)
@@ -180,7 +180,7 @@ async def test_garbage_as_a_standing_turns_nobody_away(block_list: RedisBlockLis
 @PLAIN
 @pytest.mark.parametrize("text", [b"", b"e1", b"e1 x", b"e1 -1", b"\xff 1 2"])
 async def test_garbage_as_an_edition_is_none(block_list: RedisBlockList, text: bytes) -> None:
-    """A list of which somebody else has written that it is whole is made anew."""
+    """An edition that cannot be parsed counts as none, so that the list is rebuilt."""
     await block_list._redis.set(block_list._once("edition"), text)
     assert await block_list.edition() is None
 
@@ -188,7 +188,7 @@ async def test_garbage_as_an_edition_is_none(block_list: RedisBlockList, text: b
 @PLAIN
 @pytest.mark.parametrize("fields", [{"c": CALLER}, {"c": CALLER, "s": "{"}, {"c": "x", "s": "\\"}])
 async def test_what_is_no_change_of_ours_is_a_gap(block_list: RedisBlockList, fields: dict[str, str]) -> None:
-    """An entry that somebody else put into the feed ends nothing: all is read anew, and then followed."""
+    """A foreign entry in the feed makes a replica read everything again, and then it follows as before."""
     await block_list.finish(FIRST)
     replica = Replica(block_list, KeptMeter(), lambda: 0.0, 1.0)
 
@@ -206,14 +206,14 @@ async def test_what_is_no_change_of_ours_is_a_gap(block_list: RedisBlockList, fi
 
 @PLAIN
 async def test_a_snapshot_vanishes_by_itself(block_list: RedisBlockList) -> None:
-    """What a daemon that died has said last is gone after seconds: it must not lie."""
+    """A snapshot expires within seconds, so that a dead daemon's last one cannot mislead."""
     await block_list.put_snapshot(SNAPSHOT)
     assert 0 < await block_list._redis.pttl(block_list._once("now")) <= LIFE
 
 
 @PLAIN
 async def test_an_unknown_mode_is_broken(block_list: RedisBlockList) -> None:
-    """A mode that we do not know is not obeyed."""
+    """An unknown mode raises an error and is not obeyed."""
     await block_list._redis.set(block_list._once("mode"), "maybe")
     with pytest.raises(StoreBrokenError):
         await block_list.switched()
@@ -235,14 +235,14 @@ async def test_sites_share_nothing(redis_server: RedisServer, site: str) -> None
 
 @pytest.fixture
 def own_redis() -> Iterator[RedisServer]:
-    """Give a test a server that it may stop, pause and kill."""
+    """Run a server that a test may stop, pause and kill."""
     with plain() as server:
         yield server
 
 
 @pytest.fixture
 async def own_list(own_redis: RedisServer, site: str) -> AsyncIterator[RedisBlockList]:
-    """Give the block list there."""
+    """Open the block list on that server."""
     found = RedisBlockList(connect(own_redis.url, IMPATIENCE), site)
     yield found
     await found.close()
@@ -251,7 +251,7 @@ async def own_list(own_redis: RedisServer, site: str) -> AsyncIterator[RedisBloc
 async def test_a_stopped_server_is_down_and_comes_back(
     own_redis: RedisServer, own_list: RedisBlockList
 ) -> None:
-    """Every question to a dead server is StoreDownError; after its restart, no restart of ours is needed."""
+    """Every question to a stopped server raises StoreDownError, and works again after its restart."""
     await own_list.ping()
     own_redis.stop()
     answers = await every_redis_answer(own_list)
@@ -263,7 +263,7 @@ async def test_a_stopped_server_is_down_and_comes_back(
 async def test_a_paused_server_is_down_after_one_timeout(
     own_redis: RedisServer, own_list: RedisBlockList
 ) -> None:
-    """A server that does not answer is given up after the command timeout, and not asked again."""
+    """A server that does not answer is given up after one command timeout, without a second try."""
     await own_list.ping()
     loop = asyncio.get_running_loop()
     own_redis.signal(signal.SIGSTOP)
@@ -278,7 +278,7 @@ async def test_a_paused_server_is_down_after_one_timeout(
 async def test_an_answer_that_came_too_late_reaches_nobody(
     own_redis: RedisServer, own_list: RedisBlockList
 ) -> None:
-    """A question given up at its deadline never leaves its answer to the next caller's."""
+    """The answer to a question that was given up at its deadline never reaches the next caller."""
     await own_list.put([(CALLER, LASTING)])
     own_redis.signal(signal.SIGSTOP)
     for _ in range(5):
@@ -290,7 +290,7 @@ async def test_an_answer_that_came_too_late_reaches_nobody(
 
 
 async def test_out_of_memory_refuses_writes_and_still_answers(own_list: RedisBlockList) -> None:
-    """A full Redis takes no block, but verdicts go on."""
+    """A full Redis rejects a block, but still answers verdicts."""
     await own_list.put([(CALLER, LASTING)])
     await own_list._redis.config_set("maxmemory", "1")
     with pytest.raises(StoreBrokenError, match="its memory is full"):
@@ -304,7 +304,7 @@ async def test_out_of_memory_refuses_writes_and_still_answers(own_list: RedisBlo
 
 
 class Site:
-    """Records in SQLite, a block list in Redis, and the way from one to the other."""
+    """Records in SQLite, a block list in Redis, and the publisher between them."""
 
     def __init__(self, records: DatabaseRecords, block_list: RedisBlockList) -> None:
         self.records = records
@@ -322,7 +322,7 @@ class Site:
         await self.records.transaction([(caller, None)], act)
 
     async def published(self) -> dict[Caller, Standing]:
-        """Publish until nothing is left; give what is there then."""
+        """Publish until nothing is left; return the standings that are then on the list."""
         async with within(PATIENCE, "the end of publishing"):
             while await self.publisher.publish():
                 pass
@@ -331,7 +331,7 @@ class Site:
 
 @asynccontextmanager
 async def opened(folder: Path, block_list: RedisBlockList, name: str) -> AsyncIterator[Site]:
-    """Open the records there."""
+    """Open the records in that folder."""
     engine = connect_database(f"sqlite:///{folder}/siaga112.db")
     METADATA.create_all(engine)
     records = DatabaseRecords(engine, name)
@@ -341,18 +341,18 @@ async def opened(folder: Path, block_list: RedisBlockList, name: str) -> AsyncIt
 
 @pytest.fixture
 async def both(tmp_path: Path, block_list: RedisBlockList, site: str) -> AsyncIterator[Site]:
-    """Give a site."""
+    """Open a site."""
     async with opened(tmp_path, block_list, site) as found:
         yield found
 
 
 def freed(record: CallerRecord) -> CallerRecord:
-    """Lift what is in force."""
+    """Lift the block in force."""
     return decisions.lift(record, Lift(NOW, "supervisor", "stolen"))
 
 
 async def test_a_change_of_the_records_is_published(both: Site) -> None:
-    """A block, its end, and that a caller was erased; what changes nothing for verdicts is not told."""
+    """A block and its lift are published; a change that does not affect verdicts is not."""
     assert await both.published() == {}
     await both.change(blocked_for_good)
     await both.change(blocked_for_good, OTHER)
@@ -371,7 +371,7 @@ async def test_a_change_of_the_records_is_published(both: Site) -> None:
 
 
 async def test_nobody_who_follows_learns_the_number_of_who_was_erased(both: Site) -> None:
-    """The feed had it: so the feed goes, and whoever followed it reads all that is left."""
+    """After an erasure the feed, which had the number, is replaced, and followers read all that is left."""
     await both.change(blocked_for_good)
     await both.change(blocked_for_good, OTHER)
     await both.published()
@@ -385,7 +385,7 @@ async def test_nobody_who_follows_learns_the_number_of_who_was_erased(both: Site
 
 
 async def test_a_crash_between_the_two_is_made_up_for(both: Site, tmp_path: Path) -> None:
-    """Whatever of publishing was done when the process died: another one's goes on, and the same is there."""
+    """What a process published but did not note before it died, the next process publishes again."""
     await both.published()
     await both.change(blocked_for_good)
     (waiting,) = await both.records.unpublished()
@@ -397,7 +397,7 @@ async def test_a_crash_between_the_two_is_made_up_for(both: Site, tmp_path: Path
 
 
 async def test_who_follows_hears_of_what_another_process_left_unpublished(both: Site) -> None:
-    """Of a block, and of a lift: the next process publishes them as it would its own."""
+    """The next process publishes a block and a lift that another one left unpublished, as its own."""
     await both.change(blocked_for_good)
     await both.published()
     place = await both.block_list.last_change()
@@ -412,7 +412,7 @@ async def test_who_follows_hears_of_what_another_process_left_unpublished(both: 
 
 
 async def test_who_follows_hears_of_a_standing_that_a_hand_has_taken_away(both: Site) -> None:
-    """The comparison at the start puts it back, and tells it as any change."""
+    """The comparison at the start restores a standing that was removed by hand, and followers receive it."""
     await both.change(blocked_for_good)
     await both.published()
     place = await both.block_list.last_change()
@@ -426,7 +426,7 @@ async def test_who_follows_hears_of_a_standing_that_a_hand_has_taken_away(both: 
 
 
 async def test_however_many_the_list_has_too_many_no_question_asks_of_all(both: Site) -> None:
-    """Those of a database that was replaced, say: SQLite takes 32,766 values in one question, less here."""
+    """Thousands of callers that the records do not know are removed without a query of too many values."""
     await both.published()
     strangers = [Caller(f"+62812{nth:08}") for nth in range(2_500)]
 
@@ -446,7 +446,7 @@ async def test_however_many_the_list_has_too_many_no_question_asks_of_all(both: 
 
 
 async def test_who_follows_reads_anew_where_a_hand_has_blocked_somebody(both: Site) -> None:
-    """Of whom the records know nothing there is no standing; who follows is not told whose it was."""
+    """A standing that was added by hand is removed; its number is not in the feed: followers read all."""
     await both.change(blocked_for_good)
     await both.published()
     place = await both.block_list.last_change()
@@ -459,7 +459,7 @@ async def test_who_follows_reads_anew_where_a_hand_has_blocked_somebody(both: Si
 
 
 async def test_an_emptied_list_is_made_anew_and_what_was_lifted_stays_lifted(both: Site) -> None:
-    """FLUSHALL, an older copy, another site's list: each is noticed, and ends in what the records say."""
+    """A list that was emptied, or is an older copy or another site's, is rebuilt from the records."""
     await both.change(blocked_for_good)
     await both.change(blocked_for_good, OTHER)
     await both.published()
@@ -481,7 +481,7 @@ async def test_an_emptied_list_is_made_anew_and_what_was_lifted_stays_lifted(bot
 async def test_what_a_failover_lost_is_published_again_although_it_was_acknowledged(
     both: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The new master may have the latest edition from a later change, so all standings are compared."""
+    """After a fail-over all standings are compared, since the new master may have the latest edition."""
     await both.change(blocked_for_good)
     await both.change(blocked_for_good, OTHER)
     await both.published()
@@ -495,7 +495,7 @@ async def test_what_a_failover_lost_is_published_again_although_it_was_acknowled
 
 
 async def test_after_a_restart_it_is_another_server(own_list: RedisBlockList, own_redis: RedisServer) -> None:
-    """A restart may have lost the latest writes, like a fail-over."""
+    """A restarted server counts as another one, since it may have lost the latest writes."""
     before = await own_list.server()
     assert before == await own_list.server()
     own_redis.stop()
@@ -504,7 +504,7 @@ async def test_after_a_restart_it_is_another_server(own_list: RedisBlockList, ow
 
 
 async def test_a_new_site_has_lost_nothing(both: Site) -> None:
-    """The first list is made without an alarm; one that is emptied raises it once."""
+    """A new site's first list raises no alarm; each list that was emptied raises one."""
     lost = []
     both.publisher.lost = lambda: lost.append(1)
     await both.published()
@@ -521,7 +521,7 @@ async def test_a_new_site_has_lost_nothing(both: Site) -> None:
 
 
 async def test_two_who_publish_at_once_end_in_the_later_standing(both: Site) -> None:
-    """Who comes late with what was true before finds out when noting it, and it is put right."""
+    """A process that publishes an older standing too late notices it and publishes the newer one again."""
     await both.published()
     await both.change(blocked_for_good)
     (early,) = await both.records.unpublished()
@@ -534,7 +534,7 @@ async def test_two_who_publish_at_once_end_in_the_later_standing(both: Site) -> 
 
 
 async def test_it_goes_on_by_itself(both: Site) -> None:
-    """While it runs, a change is known to verdicts without anybody's doing."""
+    """While the publisher runs, a change reaches verdicts by itself."""
     running = asyncio.create_task(both.publisher.run())
     try:
         await both.change(blocked_for_good)
@@ -542,6 +542,6 @@ async def test_it_goes_on_by_itself(both: Site) -> None:
             while await both.block_list.standing(CALLER) != LASTING:
                 await both.block_list.wait(FeedPosition("0-0", ""), 0.1)
     finally:
-        while not running.done():  # ends: redis-py swallows a cancellation now and then, as the daemon knows
+        while not running.done():  # ends: redis-py sometimes swallows a cancellation, as the daemon knows
             running.cancel()
             await asyncio.wait({running}, timeout=0.5)

@@ -1,4 +1,4 @@
-"""What the console and programs ask of the records, held by SQLite and by PostgreSQL alike."""
+"""The contract of the records with the console and with programs, on SQLite and PostgreSQL."""
 
 import asyncio
 from collections.abc import Callable
@@ -53,7 +53,7 @@ FEW: Final = 7
 
 
 def calls() -> list[Entry]:
-    """Give sixty calls, five of which begin at each instant, of all that can be asked for."""
+    """Return sixty calls with everything that a filter can ask for; five of them begin at each instant."""
     rows = []
     for n in range(60):
         caller, at = (CALLER, OTHER, None)[n % 3], BEGAN + (n // 5) * SECOND
@@ -67,13 +67,13 @@ def calls() -> list[Entry]:
 
 
 def newest(rows: list[Entry], holds: Callable[[CallSummary], bool]) -> list[CallId]:
-    """Give which of them hold, newest first."""
+    """Return the matching calls, newest first."""
     held = [row.summary for row in rows if holds(row.summary)]
     return [one.id for one in sorted(held, key=lambda one: (one.started, one.id), reverse=True)]
 
 
 async def turned(records: DatabaseRecords, which: CallFilter, limit: int = FEW) -> list[list[CallId]]:
-    """Turn all pages over, from the newest call to the oldest."""
+    """Return all pages, from the newest call to the oldest."""
     pages: list[list[CallId]] = []
     place: CallPlace | None = None
     while len(pages) < 100:  # ends: there are sixty calls
@@ -111,7 +111,7 @@ FILTERS: Final[dict[str, tuple[dict[str, Any], Callable[[CallSummary], bool]]]] 
 async def test_a_filter_gives_the_calls_that_it_names_and_no_other(
     records: DatabaseRecords, named: str
 ) -> None:
-    """Each field by itself, several together, and none; newest first."""
+    """A filter returns exactly the calls that match all its fields, newest first."""
     rows = calls()
     await write(records, *(Change(entry=row) for row in rows))
     fields, holds = FILTERS[named]
@@ -125,7 +125,7 @@ async def test_a_filter_gives_the_calls_that_it_names_and_no_other(
 
 @pytest.mark.parametrize("named", FILTERS)
 async def test_pages_give_each_call_exactly_once(records: DatabaseRecords, named: str) -> None:
-    """Also where a page ends amid calls that began at the same instant; all but the last are full."""
+    """Pages give each call once, even if several began at the same instant, and all but the last are full."""
     rows = calls()
     await write(records, *(Change(entry=row) for row in rows))
     fields, holds = FILTERS[named]
@@ -135,7 +135,7 @@ async def test_pages_give_each_call_exactly_once(records: DatabaseRecords, named
 
 
 async def test_a_page_is_what_the_ledger_has_of_its_calls(records: DatabaseRecords) -> None:
-    """All that a list shows of a call is there, as it was recorded."""
+    """A page has the summary of each of its calls as it was recorded."""
     rows = calls()
     await write(records, *(Change(entry=row) for row in rows))
     page = await records.page(ALL, 100)
@@ -146,7 +146,7 @@ async def test_a_page_is_what_the_ledger_has_of_its_calls(records: DatabaseRecor
 async def test_a_page_that_has_looked_at_enough_rows_says_where_to_go_on(
     records: DatabaseRecords, monkeypatch: pytest.MonkeyPatch, named: str
 ) -> None:
-    """However few rows a page may look at, all pages together miss no call and repeat none."""
+    """However few rows a page may look at, all pages together give each call exactly once."""
     monkeypatch.setattr(ledger, "SCANNED", 4)
     rows = calls()
     await write(records, *(Change(entry=row) for row in rows))
@@ -158,7 +158,7 @@ async def test_a_page_that_has_looked_at_enough_rows_says_where_to_go_on(
 async def test_a_page_without_a_call_leads_on(
     records: DatabaseRecords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is sought lies far back: the first page has nothing, but says how far it looked, and a place."""
+    """If the first page finds nothing, it still says how far it looked and where to continue."""
     monkeypatch.setattr(ledger, "SCANNED", 10)
     rows = [entry(prank(100 + n, BEGAN + n)) for n in range(30)]
     rows[0] = replace(rows[0], finding=replace(rows[0].finding, queue="english"))
@@ -171,7 +171,7 @@ async def test_a_page_without_a_call_leads_on(
 
 
 async def test_a_call_that_comes_while_pages_are_turned_moves_none(records: DatabaseRecords) -> None:
-    """A place lies between calls, not at a count: newer calls do not push one onto the next page again."""
+    """A call that is recorded between two pages moves no other call to another page."""
     rows = calls()
     await write(records, *(Change(entry=row) for row in rows))
     first = await records.page(ALL, FEW)
@@ -182,7 +182,7 @@ async def test_a_call_that_comes_while_pages_are_turned_moves_none(records: Data
 
 
 async def test_a_page_has_no_call_of_another_site(records: DatabaseRecords, url: str) -> None:
-    """Each site sees its own calls alone."""
+    """A site's page has no calls of another site."""
     other = DatabaseRecords(connect(url), f"{records.site_name}-other")
     try:
         await write(other, *(Change(entry=row) for row in calls()))
@@ -195,12 +195,12 @@ async def test_a_page_has_no_call_of_another_site(records: DatabaseRecords, url:
 
 
 def number(n: int) -> Caller:
-    """Give a caller by a number of three digits."""
+    """Return a caller by a number of three digits."""
     return Caller(f"+62812000{n:03}")
 
 
 async def test_pages_of_the_blocked_give_each_once_the_newest_first(records: DatabaseRecords) -> None:
-    """Two blocks begin at each instant; of each level alone too; who is blocked no more is not there."""
+    """Pages of the blocked give each caller with a block in force once, the newest first, by level too."""
     for n in range(12):
         until = None if n % 3 == 0 else NOW + HOUR
         held = block(NOW - DAY + n // 2, until)
@@ -224,7 +224,7 @@ async def test_pages_of_the_blocked_give_each_once_the_newest_first(records: Dat
 
 
 async def test_pages_of_the_allow_list_give_each_once_the_newest_first(records: DatabaseRecords) -> None:
-    """Two entries of each instant, five a page."""
+    """Pages of the allow list give each entry once, the newest first, even if two are of the same instant."""
     for n in range(12):
         allow = AllowEntry(NOW + n // 2, "ratna", "klinik")
         await change(records, partial(replace, allow=allow), number(n))
@@ -240,7 +240,7 @@ async def test_pages_of_the_allow_list_give_each_once_the_newest_first(records: 
 
 
 async def test_pages_of_proposals_give_each_caller_once_by_number(records: DatabaseRecords) -> None:
-    """Whoever has two proposals is one; what is decided is not there."""
+    """Pages of proposals give each caller once, by number, without decided proposals."""
     waiting = Proposal(NOW, ProposalCause.POLICY, None, 2, "over ten", (call_id(1),))
     for n in range(7):
         both = (waiting, replace(waiting, at=NOW + 1))
@@ -253,7 +253,7 @@ async def test_pages_of_proposals_give_each_caller_once_by_number(records: Datab
 
 
 async def test_pages_of_call_backs_begin_with_who_was_not_served(records: DatabaseRecords) -> None:
-    """The most pressing first, and of the same need who waits longest; each caller once."""
+    """Pages of call-backs begin with the most urgent; of the same urgency, with the longest wait."""
     reasons = (Reason.LEFT_CHOOSING, Reason.QUEUE_TIMEOUT)
     for n in range(8):
         missed = (MissedCall(call_id(n), NOW - n * SECOND, 12_000, reason=reasons[n % 2]),)
@@ -263,7 +263,7 @@ async def test_pages_of_call_backs_begin_with_who_was_not_served(records: Databa
 
 
 async def test_pages_of_the_audit_trail_give_each_line_once(records: DatabaseRecords) -> None:
-    """The newest first; by action, person and subject; who only looked is left out unless asked for."""
+    """Pages of the audit trail give each matching line once, newest first; looks only on request."""
     lines = [
         AuditEntry(NOW + n, ("ratna", "budi")[n % 2], ("block", "look", "mark")[n % 3], f"{n % 4}")
         for n in range(24)
@@ -292,12 +292,12 @@ async def test_pages_of_the_audit_trail_give_each_line_once(records: DatabaseRec
 
 
 def started(n: int, at: Millis = NOW) -> Announcement:
-    """Announce a call."""
+    """Return the announcement of a call that started."""
     return Announcement(EventType.CALL_STARTED, at + n, call_id(n), CALLER, {"nth": n, "word": "é·ꦱ"})
 
 
 async def test_announcements_are_read_in_order_after_an_id(records: DatabaseRecords) -> None:
-    """All that is told comes back as it was, a page at a time, each once and none left out."""
+    """Announcements come back as they were, a page at a time, in order and each once."""
     assert (await records.last_announced(), await records.announcements(0)) == (0, [])
     for n in range(0, 30, 3):
         await records.announce([started(m) for m in range(n, n + 3)])
@@ -313,7 +313,7 @@ async def test_announcements_are_read_in_order_after_an_id(records: DatabaseReco
 
 
 async def test_none_is_lost_to_who_follows_while_many_write(records: DatabaseRecords, url: str) -> None:
-    """An id that is read is never followed by a lower one: what commits later has the higher id."""
+    """A reader that follows by id misses nothing while many write: a later commit has a higher id."""
     writers = [DatabaseRecords(connect(url, 60), records.site_name, patience=60) for _ in range(6)]
 
     async def writes(writer: DatabaseRecords, nth: int) -> None:
@@ -324,7 +324,7 @@ async def test_none_is_lost_to_who_follows_while_many_write(records: DatabaseRec
     seen: list[Announcement] = []
     last = 0
     try:
-        while True:  # ends: with what is written, which has a bound of its own
+        while True:  # ends: with the writing, which has its own bound
             over = writing.done()
             page = await records.announcements(last)
             seen += [one.told for one in page]
@@ -340,10 +340,10 @@ async def test_none_is_lost_to_who_follows_while_many_write(records: DatabaseRec
 
 
 async def test_what_a_transaction_undid_was_never_announced(records: DatabaseRecords) -> None:
-    """An announcement is in the transaction of its change: neither lost nor invented."""
+    """An announcement is part of the transaction of its change, and is undone with it."""
 
     class UndoneError(Exception):
-        """The transaction shall not be."""
+        """Undoes the transaction."""
 
     def act(work: Any) -> None:
         work.write(begun(blocked_for_good(CallerRecord(CALLER))))
@@ -358,7 +358,7 @@ async def test_what_a_transaction_undid_was_never_announced(records: DatabaseRec
 
 
 async def test_an_ended_call_that_comes_again_is_announced_once(records: DatabaseRecords) -> None:
-    """As after a restart, when the outbox is read once more."""
+    """A call that is recorded again, as after a restart, is not announced again."""
     await record(records, entry(prank(1)))
     first = [one.told.type for one in await records.announcements(0)]
     await record(records, entry(prank(1)))
@@ -369,7 +369,7 @@ async def test_an_ended_call_that_comes_again_is_announced_once(records: Databas
 async def test_announcements_are_kept_for_a_week(
     records: DatabaseRecords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is older goes, however much it is; of what is younger nothing."""
+    """Announcements older than `KEPT` are deleted, however many there are, and no younger ones."""
     monkeypatch.setattr(announced, "PAGE", 4)
     await records.announce([started(n, NOW - KEPT - 100) for n in range(11)])
     await records.announce([started(n, NOW - KEPT) for n in range(3)])
@@ -378,7 +378,7 @@ async def test_announcements_are_kept_for_a_week(
 
 
 async def test_an_id_is_never_given_again(records: DatabaseRecords) -> None:
-    """Where all has been dropped, ids go on: who was told up to one misses nothing that comes after."""
+    """After all announcements were deleted, ids continue, so that a follower misses nothing new."""
     await records.announce([started(n) for n in range(5)])
     last = await records.last_announced()
     await records.drop_announced(NOW + DAY)
@@ -389,7 +389,7 @@ async def test_an_id_is_never_given_again(records: DatabaseRecords) -> None:
 
 
 async def test_an_announcement_that_cannot_be_read_stops_no_other(records: DatabaseRecords) -> None:
-    """A damaged row is passed over and named; those before and after it are told."""
+    """A damaged announcement is skipped and named; those before and after it are read."""
     await records.announce([started(n) for n in range(3)])
     ids = [one.id for one in await records.announcements(0)]
 
@@ -402,7 +402,7 @@ async def test_an_announcement_that_cannot_be_read_stops_no_other(records: Datab
 
 
 async def test_a_switch_of_the_mode_is_announced_with_it(records: DatabaseRecords) -> None:
-    """One that came too late for its time is neither done nor told."""
+    """A switch of the mode is announced; one that is older than the last is neither done nor announced."""
     assert await records.switch(Switch(Mode.ENFORCE, NOW, "ratna", "figures read"), Mode.OBSERVE)
     assert not await records.switch(Switch(Mode.OFF, NOW - 1, "budi", "too late"), Mode.ENFORCE)
     (told,) = await records.announcements(0)
@@ -417,7 +417,7 @@ async def test_a_switch_of_the_mode_is_announced_with_it(records: DatabaseRecord
 
 
 async def ends(records: DatabaseRecords) -> list[tuple[Caller | None, Millis, object]]:
-    """Give whose blocks are told to have ended, when and how."""
+    """Return whose blocks were announced as ended, when and how."""
     return [
         (one.told.caller, one.told.at, one.told.data["how"])
         for one in await records.announcements(0)
@@ -426,7 +426,7 @@ async def ends(records: DatabaseRecords) -> list[tuple[Caller | None, Millis, ob
 
 
 async def test_a_block_that_ends_is_told_of_once(records: DatabaseRecords) -> None:
-    """However often it is looked for; at the instant of its end, not of the look; one for good never ends."""
+    """The end of a temporary block is announced once, with the time of the end; a permanent one has none."""
     await records.announce_ends(NOW)
     await change(records, lambda held: decisions.impose(held, block(NOW, NOW + 10)))
     await change(records, blocked_for_good, OTHER)
@@ -440,7 +440,7 @@ async def test_a_block_that_ends_is_told_of_once(records: DatabaseRecords) -> No
 async def test_a_block_that_ended_while_nothing_ran_is_told_of_after_the_restart(
     records: DatabaseRecords, url: str
 ) -> None:
-    """Who is started anew goes on where the last one stopped: none is lost, and none told twice."""
+    """After a restart, ends that came meanwhile are announced, and none is announced twice."""
     await records.announce_ends(NOW)
     await change(records, lambda held: decisions.impose(held, block(NOW, NOW + 10)))
     await change(records, lambda held: decisions.impose(held, block(NOW, NOW + 20)), OTHER)
@@ -455,7 +455,7 @@ async def test_a_block_that_ended_while_nothing_ran_is_told_of_after_the_restart
 
 
 async def test_many_who_look_for_ends_at_once_tell_of_each_once(records: DatabaseRecords, url: str) -> None:
-    """Two daemons for a moment, as in an update."""
+    """Several daemons that look at once, as during an update, announce an end once."""
     await records.announce_ends(NOW)
     await change(records, lambda held: decisions.impose(held, block(NOW, NOW + 10)))
     daemons = [DatabaseRecords(connect(url, 60), records.site_name, patience=60) for _ in range(4)]
@@ -467,7 +467,7 @@ async def test_many_who_look_for_ends_at_once_tell_of_each_once(records: Databas
 
 
 async def test_a_block_that_a_person_lifted_does_not_run_out_as_well(records: DatabaseRecords) -> None:
-    """Its one end is the person's."""
+    """A lifted block is announced as lifted, and not again when it would have expired."""
     await records.announce_ends(NOW)
     await change(records, lambda held: decisions.impose(held, block(NOW, NOW + 10)))
     lift = Lift(NOW + 5, "ratna", "wrong", forgives=False)
@@ -477,7 +477,7 @@ async def test_a_block_that_a_person_lifted_does_not_run_out_as_well(records: Da
 
 
 async def test_a_block_written_after_its_own_end_is_told_to_have_ended(records: DatabaseRecords) -> None:
-    """The daemon was down, and the outbox is folded in late: begun and ended, in that order, and once."""
+    """A block that is written after its own end is announced as imposed and as ended, in that order, once."""
     await records.announce_ends(NOW - 5)
     await change(records, lambda held: decisions.impose(held, block(NOW - HOUR, NOW - 10)))
     told = [(one.told.type, one.told.at) for one in await records.announcements(0)]
@@ -490,7 +490,7 @@ async def test_a_block_written_after_its_own_end_is_told_to_have_ended(records: 
 async def test_a_block_that_ends_between_two_looks_is_told_of_once_however_late_it_is_written(
     records: DatabaseRecords,
 ) -> None:
-    """Its end is ahead of the last look: the next one tells of it, and not who writes it."""
+    """If the end is after the last look, the next look announces it, and not the writing of the block."""
     await records.announce_ends(NOW - 20)
     await change(records, lambda held: decisions.impose(held, block(NOW - HOUR, NOW - 10)))
     assert await ends(records) == []
@@ -500,7 +500,7 @@ async def test_a_block_that_ends_between_two_looks_is_told_of_once_however_late_
 
 
 async def test_no_end_is_lost_between_who_looks_and_who_writes(records: DatabaseRecords) -> None:
-    """Somebody has looked up to a later instant than that of the decision which is being written."""
+    """If a look went beyond the time of a decision that is being written, the block's end is not missed."""
     await records.announce_ends(NOW + 20)
     await change(records, lambda held: decisions.impose(held, block(NOW, NOW + 10)))
     assert await ends(records) == [], "by whoever decides it is still to come"
@@ -510,7 +510,7 @@ async def test_no_end_is_lost_between_who_looks_and_who_writes(records: Database
 
 
 async def test_the_end_of_a_block_that_nobody_looked_for_yet_is_told(records: DatabaseRecords) -> None:
-    """A block of before the first daemon's first look, over by then or when it was written."""
+    """The end of a block from before the first look is announced once."""
     await change(records, lambda held: decisions.impose(held, block(NOW - HOUR, NOW - 10)), OTHER)
     await change(records, lambda held: decisions.impose(held, block(NOW, NOW + 10)))
     for at in (NOW + 20, NOW + 30):
@@ -520,7 +520,7 @@ async def test_the_end_of_a_block_that_nobody_looked_for_yet_is_told(records: Da
 
 
 async def test_blocks_that_came_without_events_are_no_news(records: DatabaseRecords) -> None:
-    """A site whose records are of before there were events does not tell of years of ends."""
+    """A site with records from before there were events does not announce the ends of those blocks."""
     await change(records, lambda held: decisions.impose(held, block(NOW - HOUR, NOW - 1)))
 
     def before_events(connection: Any) -> None:
@@ -536,7 +536,7 @@ async def test_blocks_that_came_without_events_are_no_news(records: DatabaseReco
 async def test_ends_that_a_clock_far_ahead_took_for_over_are_told_again_when_they_come(
     records: DatabaseRecords,
 ) -> None:
-    """Set right, the blocks are in force again, and each ends for everybody to see; new ones too."""
+    """After a clock that was far ahead is corrected, ends that it announced too early are announced again."""
     third = Caller("+6281233333333")
     await records.announce_ends(NOW)
     await change(records, lambda held: decisions.impose(held, block(NOW, NOW + HOUR)))
@@ -559,7 +559,7 @@ async def test_ends_that_a_clock_far_ahead_took_for_over_are_told_again_when_the
 async def test_a_block_written_before_a_clock_set_right_is_looked_at_loses_no_end(
     records: DatabaseRecords,
 ) -> None:
-    """Who writes first after the clock was ahead puts the place right for who looks."""
+    """The first block written after a clock was corrected moves the last look back, so no end is lost."""
     await records.announce_ends(NOW + DAY)
     await change(records, lambda held: decisions.impose(held, block(NOW, NOW + 10)))
     await change(records, lambda held: decisions.impose(held, block(NOW - HOUR, NOW - 10)), OTHER)
@@ -569,7 +569,7 @@ async def test_a_block_written_before_a_clock_set_right_is_looked_at_loses_no_en
 
 
 async def test_clocks_that_differ_as_they_may_tell_of_each_end_once(records: DatabaseRecords) -> None:
-    """Two daemons, one a few minutes ahead: what the one has told the other does not tell again."""
+    """Two daemons with clocks a few minutes apart announce each end once."""
     ahead = TOLERANCE // 2
     await records.announce_ends(NOW)
     await change(records, lambda held: decisions.impose(held, block(NOW, NOW + 10)))
@@ -586,7 +586,7 @@ PROGRAM: Final = Token("dispatch", "d1", Role.VIEWER, True, NOW, "root", NOW + D
 
 
 async def test_a_person_comes_back_and_is_one_however_often_written(records: DatabaseRecords) -> None:
-    """By name, however it is capitalised; with a line of who did so."""
+    """A person is found by name in any capitalisation, and each change has an audit line."""
     assert (await records.people(), await records.person("Ratna")) == ([], None)
     await records.keep_person(RATNA, LINE)
     disabled = replace(RATNA, role=Role.ADMIN, password=None, lang=None, disabled_at=NOW + 1)
@@ -601,7 +601,7 @@ async def test_a_person_comes_back_and_is_one_however_often_written(records: Dat
 
 
 async def test_a_token_is_found_by_its_digest_alone(records: DatabaseRecords) -> None:
-    """One that is written anew under its name has the new digest, and the old one opens nothing."""
+    """A token that is written again under its name has the new digest only."""
     await records.keep_token(PROGRAM, LINE)
     assert (await records.token("d1"), await records.token("d2"), await records.token("")) == (
         PROGRAM,
@@ -615,7 +615,7 @@ async def test_a_token_is_found_by_its_digest_alone(records: DatabaseRecords) ->
 
 
 async def test_a_session_is_of_a_person_and_ends_in_three_ways(records: DatabaseRecords) -> None:
-    """By itself, with all of a person's, and when nothing was done for long; others go on."""
+    """Sessions end by digest, by person or by last use, and all others stay."""
     await records.keep_person(RATNA, LINE)
     await records.keep_person(replace(RATNA, name="Budi"), LINE)
 
@@ -646,7 +646,7 @@ async def test_a_session_is_of_a_person_and_ends_in_three_ways(records: Database
 
 
 async def test_people_tokens_and_sessions_are_of_one_site(records: DatabaseRecords, url: str) -> None:
-    """Whoever may use one centre's console is nobody at another's."""
+    """People, tokens, sessions and the secret of one site are unknown at another."""
     other = DatabaseRecords(connect(url), f"{records.site_name}-other")
     try:
         await records.keep_person(RATNA, LINE)
@@ -661,7 +661,7 @@ async def test_people_tokens_and_sessions_are_of_one_site(records: DatabaseRecor
 
 
 async def test_the_sites_secret_is_made_once(records: DatabaseRecords, url: str) -> None:
-    """Many who ask first at once get the same, and so does whoever comes later."""
+    """A site's secret is made once, even if many ask for it first at the same time."""
     many = [DatabaseRecords(connect(url, 60), records.site_name, patience=60) for _ in range(4)]
     try:
         held = await asyncio.gather(*(one.secret() for one in many))
@@ -672,7 +672,7 @@ async def test_the_sites_secret_is_made_once(records: DatabaseRecords, url: str)
 
 
 async def test_a_token_that_cannot_be_read_opens_nothing(records: DatabaseRecords) -> None:
-    """A role that is none is no right, and the list of the others is still there."""
+    """A token with an unknown role opens nothing and is named, and the other tokens stay usable."""
     await records.keep_token(PROGRAM, LINE)
     await records.keep_token(replace(PROGRAM, name="other", digest="d2"), LINE)
     await records.act(
@@ -687,7 +687,7 @@ async def test_a_token_that_cannot_be_read_opens_nothing(records: DatabaseRecord
 
 
 async def test_a_session_of_a_person_who_cannot_be_read_opens_nothing(records: DatabaseRecords) -> None:
-    """It is as if there were none; the person is named among what cannot be read."""
+    """A session of a person who cannot be read opens nothing, and the person is named."""
     await records.keep_person(RATNA, LINE)
     await records.keep_session(Session("a", "Ratna", "c", NOW, NOW))
     await records.act(
@@ -700,11 +700,11 @@ async def test_a_session_of_a_person_who_cannot_be_read_opens_nothing(records: D
     assert "Ratna" in records.unreadable
 
 
-# ── objections, and what reviews ask ─────────────────────────────────────────────────────────────────
+# ── appeals, and what reviews ask ────────────────────────────────────────────────────────────────
 
 
 async def test_objections_are_found_by_their_deadline_and_gone_once_decided(records: DatabaseRecords) -> None:
-    """The list, its pages and the count agree; what is read back is what was written."""
+    """The list of appeals, its pages and their count agree, by deadline, and leave out decided ones."""
     callers = [Caller(f"+628120000000{n}") for n in range(5)]
     made = [Appeal(NOW, "clerk", "not me", NOW + (5 - n) * HOUR, suspends=n == 0) for n in range(5)]
     for caller, appeal in zip(callers, made, strict=True):
@@ -724,7 +724,7 @@ async def test_objections_are_found_by_their_deadline_and_gone_once_decided(reco
 
 
 async def test_what_is_held_as_evidence_is_read_back(records: DatabaseRecords) -> None:
-    """Who holds it, since when, and why; and that it is let go."""
+    """A hold and its release are read back as they were written."""
     held = Hold(NOW, "privacy", "case 3/2026")
     await change(records, partial(decisions.hold, held=held))
     assert (await records.load(CALLER)).hold == held
@@ -733,7 +733,7 @@ async def test_what_is_held_as_evidence_is_read_back(records: DatabaseRecords) -
 
 
 async def test_a_review_finds_who_is_blocked_for_good_and_what_they_did(records: DatabaseRecords) -> None:
-    """Of each the last call since then, and how many were turned away; lifted blocks are not looked at."""
+    """A review finds the callers with a permanent block in force, and each one's last call."""
     await records.write([Change(entry=row) for row in calls()])
     for caller in (CALLER, OTHER):
         await change(records, partial(decisions.impose, block=block(BEGAN, None)), caller)
