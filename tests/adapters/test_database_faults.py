@@ -1,4 +1,4 @@
-"""What becomes of a database, and what we say then: away is worth another try, broken is for a person."""
+"""Faults of the database: StoreDownError if trying again may help, StoreBrokenError if a person must act."""
 
 import asyncio
 import signal
@@ -25,11 +25,11 @@ from tests.waiting import within
 
 PATIENCE = 60.0
 IMPATIENCE = 0.5
-"""Seconds that a test lets a database think."""
+"""Seconds that an impatient test gives a database to answer."""
 
 
 def opened(url: str, patience: float = PATIENCE, seconds: float = PATIENCE) -> DatabaseRecords:
-    """Open a site's records; in SQLite they get their tables."""
+    """Open a site's records; in SQLite this makes the tables."""
     return DatabaseRecords(connect(url, seconds), "lab", bring, patience)
 
 
@@ -40,7 +40,7 @@ async def write(records: DatabaseRecords, number: int = 1) -> None:
 
 
 async def at_last(records: DatabaseRecords, number: int) -> None:
-    """Write a call, as often as it takes: a busy machine may be slower than we let it."""
+    """Write a call, as often as it takes, since a busy machine may be slower than our patience."""
     async with within(PATIENCE, "a call to be written at last"):
         while True:
             try:
@@ -52,13 +52,13 @@ async def at_last(records: DatabaseRecords, number: int) -> None:
 
 
 async def calls(records: DatabaseRecords) -> list[str]:
-    """Give the calls that are there."""
+    """Return the calls that are recorded."""
     return [row.finding.call.id async for row in records.entries(NOW - 1, NOW + 1)]
 
 
 @pytest.fixture
 async def file(tmp_path: Path) -> Path:
-    """Give a database in a file with one call."""
+    """Return a database file with one call."""
     path = tmp_path / "siaga112.db"
     records = opened(f"sqlite:///{path}")
     await write(records)
@@ -68,7 +68,7 @@ async def file(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module", name="server")
 def server_running() -> Iterator[Postgres]:
-    """Run one for all tests here; each leaves it running."""
+    """Run one server for all tests here; each test leaves it running."""
     with postgres() as running:
         engine = connect(running.url)
         migrate(engine)
@@ -77,7 +77,7 @@ def server_running() -> Iterator[Postgres]:
 
 
 async def test_its_file_is_for_its_user_alone(file: Path) -> None:
-    """Numbers of callers are in it, and in what SQLite keeps beside it while it is open."""
+    """The database file, and those that SQLite keeps beside it, are readable by its user only."""
     records = opened(f"sqlite:///{file}")
     await write(records, 2)
     assert {path.stat().st_mode & 0o777 for path in file.parent.glob("siaga112.db*")} == {0o600}
@@ -85,7 +85,7 @@ async def test_its_file_is_for_its_user_alone(file: Path) -> None:
 
 
 async def test_while_a_backup_locks_it_writes_wait_or_are_to_be_tried_again(file: Path) -> None:
-    """Nothing is lost, nothing half written; when the lock is gone the same connection goes on."""
+    """While another program locks the file, writes fail and reads work; afterwards writes work again."""
     records = opened(f"sqlite:///{file}", seconds=IMPATIENCE)
     assert await calls(records) == [prank(1).id]
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
@@ -99,7 +99,7 @@ async def test_while_a_backup_locks_it_writes_wait_or_are_to_be_tried_again(file
 
 
 async def test_a_full_disk_is_told_and_over_when_there_is_room(file: Path) -> None:
-    """SQLite's own word for it; what was there can be read meanwhile."""
+    """With a full disk writes fail with a line that says so and reads work; with room, writes work again."""
     records = opened(f"sqlite:///{file}")
 
     async def room(pages: int) -> None:
@@ -121,7 +121,7 @@ async def test_a_full_disk_is_told_and_over_when_there_is_room(file: Path) -> No
 
 
 async def test_a_file_that_is_no_database_is_for_a_person(tmp_path: Path) -> None:
-    """It is left as it is: whoever looks may save what is in it."""
+    """A file that is no database is left as it is, since a person may save what is in it."""
     path = tmp_path / "siaga112.db"
     path.write_bytes(b"not a database, whatever it is called" * 100)
     before = path.read_bytes()
@@ -138,11 +138,11 @@ with sqlite3.connect(sys.argv[1]) as database:
     print(database.execute("SELECT count(*) FROM call").fetchone()[0])
 database.close()
 """
-"""What any other program does: open it, read, and close it as the last one, if it believes that it is."""
+"""What any other program does: open the file, read, and close it, in the belief that it is the last one."""
 
 
 async def test_a_second_connection_leaves_the_first_its_locks(file: Path) -> None:
-    """Whoever comes and goes elsewhere does not take the log of writes away under a connection of ours."""
+    """A program that opens and closes the file does not remove the write-ahead log under our connection."""
 
     async def count() -> int:
         command = [sys.executable, "-c", ELSEWHERE, str(file)]
@@ -159,7 +159,7 @@ async def test_a_second_connection_leaves_the_first_its_locks(file: Path) -> Non
 
 
 async def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    """Somebody may not have mounted it yet."""
+    """A missing folder is named, and once it exists, writes work: it may be mounted late."""
     records = opened(f"sqlite:///{tmp_path}/none/siaga112.db")
     with pytest.raises(StoreDownError, match="there is no folder"):
         await records.ping()
@@ -173,7 +173,7 @@ async def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     "url", ["", "redis://127.0.0.1", "sqlite://", "mysql://root:hunter2@db/x", "x" * 300]
 )
 def test_an_address_that_is_none_is_refused_without_its_password(url: str) -> None:
-    """In one line, with how one looks."""
+    """A wrong address is rejected in one line with an example, and without its password."""
     with pytest.raises(ConfigurationError) as told:
         connect(url)
     assert "postgresql://USER:PASSWORD@HOST/NAME" in str(told.value)
@@ -183,7 +183,7 @@ def test_an_address_that_is_none_is_refused_without_its_password(url: str) -> No
 
 @pytest.mark.postgresql
 async def test_a_server_that_ends_is_away_and_comes_back(server: Postgres) -> None:
-    """Each question is "down" in one line; after its restart none of ours is needed, and nothing is twice."""
+    """While the server is down questions fail in one line; after a restart they work, without duplicates."""
     records = opened(server.url)
     await write(records, 11)
     server.stop()
@@ -200,7 +200,7 @@ async def test_a_server_that_ends_is_away_and_comes_back(server: Postgres) -> No
 
 @pytest.mark.postgresql
 async def test_a_frozen_server_holds_nobody_up_for_long(server: Postgres) -> None:
-    """Neither its own limits nor TCP's end such a wait: we do, and go on when it does."""
+    """A frozen server makes a write fail after our own patience, and writes work again after it thaws."""
     records = opened(server.url, IMPATIENCE)
     await at_last(records, 21)
     server.signal(signal.SIGSTOP)

@@ -1,4 +1,4 @@
-"""The versions of the tables: made, checked, brought to ours, in SQLite and PostgreSQL."""
+"""The versions of the tables in SQLite and PostgreSQL: made, checked, migrated to ours."""
 
 import secrets
 import shutil
@@ -40,14 +40,14 @@ def upgrade() -> None:
 
 @pytest.fixture(scope="module", name="server")
 def server_running() -> Iterator[Postgres]:
-    """Run one for all tests here."""
+    """Run one server for all tests here."""
     with postgres() as running:
         yield running
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    """Give each kind of database in turn, empty."""
+    """Return an empty database of each kind in turn."""
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path}/siaga112.db"
     else:
@@ -59,7 +59,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
 
 
 def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, fails: bool = False) -> None:
-    """Let the program be a version further; the step there may fail at its end."""
+    """Make the program one version newer; `fails`: the migration fails at its end."""
     scripts = tmp_path / "migrations"
     shutil.copytree(migrating._SCRIPTS, scripts)
     step = NEXT.format(before=OURS, then="and fail" if fails else "no more", fails="1 / 0" if fails else "")
@@ -70,12 +70,12 @@ def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, fails: bool
 
 
 def columns(engine: Engine) -> set[str]:
-    """Name the columns of the ledger."""
+    """Return the names of the ledger's columns."""
     return {column["name"] for column in inspect(engine).get_columns("call")}
 
 
 def test_an_empty_database_gets_exactly_our_tables(engine: Engine) -> None:
-    """What the steps make is what the program reads and writes, and the second time they do nothing."""
+    """Migrations make exactly the tables that the program uses, and do nothing the second time."""
     assert held(engine) is None
     with pytest.raises(VersionError, match="siaga112 migrate"):
         require(engine)
@@ -87,7 +87,7 @@ def test_an_empty_database_gets_exactly_our_tables(engine: Engine) -> None:
 
 
 def test_who_opens_it_first_migrates_sqlite_and_no_other(engine: Engine) -> None:
-    """Other daemons may still run the older program on PostgreSQL: that is for a person to decide."""
+    """The first to open SQLite migrates it; for PostgreSQL, where older daemons may run, a person does."""
     if engine.dialect.name == "sqlite":
         bring(engine)
         assert held(engine) == OURS
@@ -99,13 +99,13 @@ def test_who_opens_it_first_migrates_sqlite_and_no_other(engine: Engine) -> None
 
 
 def test_the_steps_end_at_the_version_that_the_program_uses() -> None:
-    """What is known is what there are steps to."""
+    """The known versions are those that there are migrations to."""
     steps = ScriptDirectory(str(migrating._SCRIPTS)).walk_revisions()
     assert tuple(one.revision for one in steps)[::-1] == KNOWN
 
 
 def test_a_newer_database_is_refused_in_one_line_and_left_as_it_is(engine: Engine) -> None:
-    """Whoever installs an older program again is told, and loses nothing."""
+    """An older program rejects a newer database in one line and leaves it as it is."""
     migrate(engine)
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
@@ -119,7 +119,7 @@ def test_a_newer_database_is_refused_in_one_line_and_left_as_it_is(engine: Engin
 def test_an_older_one_is_brought_to_ours(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After it has said so in one line; of SQLite's file the old content stays beside it, for nobody else."""
+    """A migration brings an older database to our version, and keeps a private copy of an SQLite file."""
     migrate(engine)
     next_version(tmp_path, monkeypatch)
     with pytest.raises(VersionError, match=f"the database has version {OURS}, this program next"):
@@ -136,7 +136,7 @@ def test_an_older_one_is_brought_to_ours(
 
 
 def test_the_copy_put_back_serves_the_older_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """That is the way back (docs/upgrade.md): with all that was there, and nothing that came since."""
+    """The copy from before a migration serves the older program, with what was there (docs/upgrade.md)."""
     engine = connect(f"sqlite:///{tmp_path}/siaga112.db")
     migrate(engine)
     site = text("INSERT INTO site (name, epoch, published) VALUES (:name, '', 0)")
@@ -163,7 +163,7 @@ def test_the_copy_put_back_serves_the_older_program(tmp_path: Path, monkeypatch:
 def test_a_step_that_fails_changes_nothing(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Half a migration is none: the old program goes on with what there was."""
+    """A migration that fails changes nothing, so that the old program can still run."""
     migrate(engine)
     next_version(tmp_path, monkeypatch, fails=True)
     with pytest.raises(ZeroDivisionError):

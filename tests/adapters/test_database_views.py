@@ -1,4 +1,4 @@
-"""The views for people: what the tables have, in their words, and no whole number."""
+"""The views for people: what the tables have, in readable form, and no complete number."""
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ MASKED = "+62812****111"
 
 @pytest.fixture(scope="module", name="server")
 def server_running() -> Iterator[Postgres]:
-    """Run one for all tests here."""
+    """Run one server for all tests here."""
     with postgres() as running:
         yield running
 
@@ -36,7 +36,7 @@ def server_running() -> Iterator[Postgres]:
 async def records(
     request: pytest.FixtureRequest, tmp_path: Path, site: str
 ) -> AsyncIterator[DatabaseRecords]:
-    """Give a site with some of everything in each kind of database."""
+    """Open a site with some data of each kind, in each kind of database in turn."""
     url = f"sqlite:///{tmp_path}/siaga112.db"
     if request.param == "postgresql":
         server: Postgres = request.getfixturevalue("server")
@@ -54,7 +54,7 @@ async def records(
 
 
 async def shown(records: DatabaseRecords, view: str) -> list[dict[str, Any]]:
-    """Give what a view shows of the site."""
+    """Return what a view shows of the site."""
     asked = text(f"SELECT * FROM {view} WHERE site = :site")  # noqa: S608 - our own names
     found = await records.ask(
         lambda connection: connection.execute(asked, {"site": records.site_name}).mappings().all()
@@ -63,7 +63,7 @@ async def shown(records: DatabaseRecords, view: str) -> list[dict[str, Any]]:
 
 
 async def test_each_view_shows_what_the_tables_have(records: DatabaseRecords) -> None:
-    """A call with its outcome and its seconds, a block that holds, a day with its misuse, who waits."""
+    """The views show calls, blocks in force, misuse by day, waiting callers and decisions of the tables."""
     calls = sorted(await shown(records, "calls"), key=lambda row: row["call"])
     assert [row["outcome"] for row in calls] == ["ivr_prank", "answered", "ivr_prank"]
     assert [row["caller"] for row in calls] == [MASKED, MASKED, None]
@@ -87,27 +87,27 @@ async def test_each_view_shows_what_the_tables_have(records: DatabaseRecords) ->
 
 
 def instant(value: datetime | str) -> Millis:
-    """Read a time as the database gives it: of its own type or, in SQLite, spelled in UTC."""
+    """Parse a time from the database: of its own type or, in SQLite, text in UTC."""
     read = datetime.fromisoformat(value).replace(tzinfo=UTC) if isinstance(value, str) else value
     return int(read.timestamp()) * SECOND
 
 
 async def test_times_are_times(records: DatabaseRecords) -> None:
-    """To the second, of when the calls began."""
+    """The views show the times at which calls began, to the second."""
     rows = [row.finding.call.started async for row in records.entries(0, NOW + 2 * DAY)]
     shown_at = sorted(instant(row["started"]) for row in await shown(records, "calls"))
     assert shown_at == [started // SECOND * SECOND for started in rows]
 
 
 async def test_no_view_tells_a_whole_number(records: DatabaseRecords) -> None:
-    """Whoever may read the views alone learns of nobody."""
+    """No view contains a complete number."""
     for view in views.NAMES:
         assert CALLER not in repr(await shown(records, view))
 
 
 @pytest.mark.postgresql
 async def test_a_user_who_may_read_the_views_reads_nothing_else(server: Postgres, site: str) -> None:
-    """As the manual has it made: rights on the views, and none on the tables below them."""
+    """A role with rights on the views only, as in the manual, reads them and no table below them."""
     engine = connect(server.url, PATIENCE)
     migrate(engine)
     engine.dispose()

@@ -28,7 +28,7 @@ SOON = 5.0
 
 @dataclass
 class StandIn:
-    """Stands in for the screener: keeps what was asked, and answers when `open` is set."""
+    """A stand-in for the screener: keeps the requests, and answers them once `open` is set."""
 
     answer: Screening = ALLOWED
     asked: list[Request] = field(default_factory=list)
@@ -50,7 +50,7 @@ class StandIn:
         self.refused += 1
 
     async def until_asked(self, times: int) -> None:
-        """Return when so many have asked."""
+        """Return once that many requests have come."""
         async with asyncio.timeout(SOON), self.changed:
             await self.changed.wait_for(lambda: len(self.asked) == times)
 
@@ -72,22 +72,22 @@ class Line:
         self.writer.write(data)
 
     async def run(self, reply: bytes = OK) -> list[str]:
-        """Answer every command with the same reply, to the end; give the commands."""
+        """Answer every command with the same reply until the end; return the commands."""
         commands = []
-        while command := await self.command():  # ends: after SOON without one, or its caller's limit
+        while command := await self.command():  # ends: after SOON without a command, or at the caller's limit
             commands.append(command)
             self.send(reply)
         return commands
 
     async def closed(self) -> None:
-        """Return when the server has closed, with a FIN or a reset."""
+        """Return once the server has closed, with a FIN or a reset."""
         async with asyncio.timeout(SOON):
             with suppress(ConnectionResetError):
                 await self.reader.read()
 
 
 class Exchange:
-    """A server with its stand-in for the screener, and lines to it."""
+    """A server, the stand-in for its screener, and connections to it."""
 
     def __init__(self) -> None:
         self.screener = StandIn()
@@ -96,7 +96,7 @@ class Exchange:
 
     @asynccontextmanager
     async def line(self, first: bytes = b"") -> AsyncIterator[Line]:
-        """Connect, and say something at once."""
+        """Connect, and send these bytes at once."""
         async with within(SOON, "a connection"):
             reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.write(first)
@@ -106,13 +106,13 @@ class Exchange:
             writer.close()
 
     async def empty(self) -> None:
-        """Return when no connection is left."""
+        """Return once no connection is left."""
         await until(lambda: not self.server.connections, SOON)
 
 
 @pytest.fixture
 async def exchange() -> AsyncIterator[Exchange]:
-    """Start a server on a free port; its desk is open."""
+    """Start a server on a free port whose screener answers at once."""
     made = Exchange()
     made.screener.open.set()
     made.port = await made.server.start("127.0.0.1", 0)
@@ -121,7 +121,7 @@ async def exchange() -> AsyncIterator[Exchange]:
 
 
 async def test_a_verdict_goes_out_whole_and_ends_the_stream(exchange: Exchange) -> None:
-    """All variables come at once, the verdict last, and then the end; the line stays until the peer goes."""
+    """The server sends all variables at once, the verdict last, and ends its side; the peer closes later."""
     exchange.screener.answer = BLOCKED
     async with exchange.line(REQUEST) as line:
         assert [await line.command() for _ in range(6)] == [
@@ -139,7 +139,7 @@ async def test_a_verdict_goes_out_whole_and_ends_the_stream(exchange: Exchange) 
 
 
 async def test_one_byte_at_a_time(exchange: Exchange) -> None:
-    """A request and its replies may come in any pieces."""
+    """A request may arrive, and be answered, one byte at a time."""
     async with exchange.line() as line:
         for byte in REQUEST:
             line.send(bytes([byte]))
@@ -152,7 +152,7 @@ async def test_one_byte_at_a_time(exchange: Exchange) -> None:
 
 
 async def test_a_hundred_at_once_are_all_answered(exchange: Exchange) -> None:
-    """Nobody waits for another, and nobody gets another's answer."""
+    """A hundred calls at once all get their verdict."""
 
     async def call() -> list[str]:
         async with exchange.line(REQUEST) as line:
@@ -165,7 +165,7 @@ async def test_a_hundred_at_once_are_all_answered(exchange: Exchange) -> None:
 
 
 async def test_connect_and_close_leaves_nothing(exchange: Exchange) -> None:
-    """A health check or a port scan, five hundred times, costs nothing that stays and counts for nothing."""
+    """Five hundred connections that send nothing leave nothing behind and count as no bad request."""
     for _ in range(500):
         async with exchange.line():
             pass
@@ -181,7 +181,7 @@ async def test_connect_and_close_leaves_nothing(exchange: Exchange) -> None:
     ids=["http", "tls", "blank", "no uniqueid", "nul"],
 )
 async def test_what_is_not_agi_is_closed_at_once_and_counted(exchange: Exchange, junk: bytes) -> None:
-    """Who does not speak AGI is not waited for."""
+    """A peer that does not speak AGI is closed at once and counted."""
     async with exchange.line(junk) as line:
         await line.closed()
     assert exchange.screener.refused == 1
@@ -190,7 +190,7 @@ async def test_what_is_not_agi_is_closed_at_once_and_counted(exchange: Exchange,
 
 @pytest.mark.parametrize("ending", [b"", b"\n\n"], ids=["without an end", "with an end"])
 async def test_one_byte_too_much_of_a_request_is_closed(exchange: Exchange, ending: bytes) -> None:
-    """Headers are bounded: 16 KiB and one byte are refused, and counted once."""
+    """A request of more than 16 KiB is refused, and counted once."""
     header = b"agi_uniqueid: "
     async with exchange.line(header + b"x" * (MAX_REQUEST + 1 - len(header)) + ending) as line:
         await line.closed()
@@ -198,7 +198,7 @@ async def test_one_byte_too_much_of_a_request_is_closed(exchange: Exchange, endi
 
 
 async def test_ten_megabytes_of_headers_are_not_kept(exchange: Exchange) -> None:
-    """A flood is cut off at its beginning, and counted once."""
+    """Ten megabytes of headers are cut off at their beginning, and counted once."""
     async with exchange.line() as line:
         line.send(b"agi_x: " + b"y" * 10_000_000)
         await line.closed()
@@ -210,7 +210,7 @@ async def test_ten_megabytes_of_headers_are_not_kept(exchange: Exchange) -> None
 async def test_a_silent_peer_is_closed_within_our_patience(
     exchange: Exchange, monkeypatch: pytest.MonkeyPatch, said: bytes
 ) -> None:
-    """Who never finishes the request is dropped: to die is better than to stall."""
+    """A peer that never completes its request is closed: dying is better than stalling."""
     monkeypatch.setattr(fastagi, "PATIENCE", 0.1)
     async with exchange.line(said) as line:
         await line.closed()
@@ -220,7 +220,7 @@ async def test_a_silent_peer_is_closed_within_our_patience(
 async def test_a_peer_that_never_acknowledges_is_closed_within_our_patience(
     exchange: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who takes the verdict and neither answers nor goes is dropped as well."""
+    """A peer that takes the verdict and neither replies nor closes is closed too."""
     monkeypatch.setattr(fastagi, "PATIENCE", 0.1)
     async with exchange.line(REQUEST) as line:
         await line.command()
@@ -230,7 +230,7 @@ async def test_a_peer_that_never_acknowledges_is_closed_within_our_patience(
 async def test_an_answer_that_never_comes_is_closed_within_our_patience(
     exchange: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Even if the screening hung, against its promise, the dialplan would go on."""
+    """A call whose screening never answers is closed in time, so that the dialplan goes on."""
     monkeypatch.setattr(fastagi, "PATIENCE", 0.1)
     exchange.screener.open.clear()
     async with exchange.line(REQUEST) as line:
@@ -239,7 +239,7 @@ async def test_an_answer_that_never_comes_is_closed_within_our_patience(
 
 @pytest.mark.fault("agi_hang_up")
 async def test_a_hang_up_in_the_middle_closes(exchange: Exchange) -> None:
-    """When the caller has gone, nothing is waited for."""
+    """When the caller hangs up after the verdict, the connection is closed."""
     async with exchange.line(REQUEST) as line:
         await line.command()
         line.send(b"HANGUP\n")
@@ -248,7 +248,7 @@ async def test_a_hang_up_in_the_middle_closes(exchange: Exchange) -> None:
 
 @pytest.mark.fault("agi_hang_up")
 async def test_a_hang_up_right_after_the_request_closes(exchange: Exchange) -> None:
-    """A caller who goes before the answer ends the conversation; the answer then hurts nobody."""
+    """When the caller hangs up before the verdict, the connection is closed; a late verdict does no harm."""
     exchange.screener.open.clear()
     async with exchange.line(REQUEST + b"HANGUP\n") as line:
         await line.closed()
@@ -260,7 +260,7 @@ async def test_a_hang_up_right_after_the_request_closes(exchange: Exchange) -> N
 async def test_a_call_whose_screening_fails_goes_on_at_once_and_no_other_notices(
     exchange: Exchange, *, at_once: bool
 ) -> None:
-    """It gets no verdict, so the dialplan lets it through; the next one is answered."""
+    """A call whose screening fails is closed at once without a verdict, and another one gets its own."""
 
     def fails(asked: Request) -> Awaitable[Screening]:
         if asked.number == "081299999999":
@@ -281,12 +281,12 @@ async def test_a_call_whose_screening_fails_goes_on_at_once_and_no_other_notices
         assert asyncio.get_running_loop().time() - began < fastagi.PATIENCE
         assert len(await good.run()) == 2
     await exchange.empty()
-    await until(lambda: gc.collect() >= 0 and told != [], SOON)  # a task tells of its failure when it is gone
+    await until(lambda: gc.collect() >= 0 and told != [], SOON)  # a task reports its failure when collected
     assert [type(one) for one in told] == [ZeroDivisionError]
 
 
 async def test_a_peer_that_never_stops_talking_keeps_nobody_waiting(exchange: Exchange) -> None:
-    """Whatever it sends after its verdict, others are answered meanwhile, and its line is closed in time."""
+    """A peer that sends without end delays no other call, and its connection is closed in time."""
 
     def talk() -> None:
         with socket.create_connection(("127.0.0.1", exchange.port), SOON) as peer:
@@ -316,7 +316,7 @@ async def test_a_peer_that_never_stops_talking_keeps_nobody_waiting(exchange: Ex
 )
 @pytest.mark.fault("agi_replies")
 async def test_a_refused_command_does_not_hang(exchange: Exchange, reply: bytes) -> None:
-    """Whatever Asterisk says to a command, the conversation ends long before our patience does."""
+    """Whatever Asterisk replies to a command, the connection ends long before our patience does."""
     began = asyncio.get_running_loop().time()
     async with exchange.line(REQUEST) as line:
         await line.command()
@@ -329,7 +329,7 @@ async def test_a_refused_command_does_not_hang(exchange: Exchange, reply: bytes)
 
 
 async def test_a_reply_that_is_none_closes(exchange: Exchange) -> None:
-    """A peer that answers nonsense is not told more."""
+    """A peer that replies nonsense is closed and counted."""
     async with exchange.line(REQUEST) as line:
         await line.command()
         line.send(b"what?\n")
@@ -338,7 +338,7 @@ async def test_a_reply_that_is_none_closes(exchange: Exchange) -> None:
 
 
 async def test_a_reset_leaves_nothing(exchange: Exchange) -> None:
-    """A connection that is reset while its answer is being looked up is forgotten."""
+    """A connection that is reset while its verdict is looked up is forgotten."""
     exchange.screener.open.clear()
     async with exchange.line(REQUEST) as line:
         await exchange.screener.until_asked(1)
@@ -348,7 +348,7 @@ async def test_a_reset_leaves_nothing(exchange: Exchange) -> None:
 
 
 async def test_stopping_lets_all_that_wait_through(exchange: Exchange) -> None:
-    """At the end every call in flight is told ALLOW with the cause, also one that has yet to ask."""
+    """At a stop every call in progress gets ALLOW with the reason `stopping`, even one that asks late."""
     exchange.screener.open.clear()
 
     async def call() -> list[str]:
@@ -373,7 +373,7 @@ async def test_stopping_lets_all_that_wait_through(exchange: Exchange) -> None:
 
 
 async def test_stopping_does_not_wait_for_a_peer_that_says_nothing(exchange: Exchange) -> None:
-    """A peer that never acknowledges cannot hold up the end."""
+    """A peer that never replies cannot hold up a stop."""
     exchange.screener.open.clear()
     async with exchange.line(REQUEST) as line:
         await exchange.screener.until_asked(1)
@@ -383,7 +383,7 @@ async def test_stopping_does_not_wait_for_a_peer_that_says_nothing(exchange: Exc
 
 
 async def test_a_port_that_is_taken_is_one_line(exchange: Exchange) -> None:
-    """Another program on the port ends the start with one line that names it."""
+    """A port in use ends the start with one line that names it."""
     other = FastAgiServer(exchange.screener.screen, exchange.screener.refuse)
     with pytest.raises(
         SiagaError, match=f"cannot listen on 127.0.0.1:{exchange.port} .*address already in use"
@@ -393,7 +393,7 @@ async def test_a_port_that_is_taken_is_one_line(exchange: Exchange) -> None:
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
 async def test_an_address_that_is_not_ours_is_one_line(host: str) -> None:
-    """An address that this machine does not have is named."""
+    """An address that this machine does not have ends the start with one line."""
     server = FastAgiServer(StandIn().screen, lambda: None)
     with pytest.raises(SiagaError, match="cannot listen on") as raised:
         await server.start(host, 0)
@@ -401,7 +401,7 @@ async def test_an_address_that_is_not_ours_is_one_line(host: str) -> None:
 
 
 async def test_a_rush_is_not_turned_away_by_the_listen_queue(exchange: Exchange) -> None:
-    """As many as arrive between two turns of the loop wait in the kernel; none is refused."""
+    """Two hundred calls that arrive between two turns of the loop wait in the kernel; none is refused."""
     sockets = [socket.socket() for _ in range(200)]
     try:
         for one in sockets:

@@ -1,4 +1,4 @@
-"""With a caller key, a caller's number is nowhere in what is kept, and everything still works by number."""
+"""With a caller key no stored data has a caller's number, and everything still works by number."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
@@ -38,7 +38,7 @@ KEYED = NumberPlan(key=b"a key of this test alone")
 
 @pytest.fixture
 def store(site_records: PublishedStore) -> PublishedStore:
-    """Give a store."""
+    """Return a store."""
     return site_records
 
 
@@ -52,24 +52,24 @@ async def outbox(tmp_path: Path) -> AsyncIterator[SqliteOutbox]:
 
 
 class Calls:
-    """An event source that plays tables of events as if they ended about now, from our caller."""
+    """An event source that plays tables of events from our caller, as if they ended about now."""
 
     def __init__(self, *tables: str) -> None:
         self._events = [event for table in tables for event in events(table.replace("081211111111", NUMBER))]
 
     async def slices(self) -> AsyncIterator[Sequence[Event]]:
-        """Give the events."""
+        """Yield the events."""
         shift = NOW - max(event.at for event in self._events)
         yield [replace(event, at=event.at + shift) for event in self._events]
 
 
 def on_disk(folder: Path) -> str:
-    """Give the bytes of the outbox's files, the write-ahead log among them."""
+    """Return the bytes of the outbox's files, including the write-ahead log."""
     return "".join(path.read_bytes().decode("latin-1") for path in folder.glob("outbox.db*"))
 
 
 async def take_calls(plan: NumberPlan, store: PublishedStore, outbox: SqliteOutbox, folder: Path) -> str:
-    """Take six pranks, an abandoned call, and one seen by queue_log alone; give all bytes of the outbox."""
+    """Take six pranks, an abandoned call, and one from queue_log only; return the bytes of the outbox."""
     dialplan: Dialplan = replace(DIALPLAN, numbers=plan)
     meter = KeptMeter()
     pipeline = Pipeline(
@@ -107,7 +107,7 @@ async def take_calls(plan: NumberPlan, store: PublishedStore, outbox: SqliteOutb
 
 
 async def everything(store: PublishedStore) -> str:
-    """Give the database's own bytes, and each key of the site with its value."""
+    """Return the database's own bytes, and each key of the site with its value."""
     file = Path(str(store.records._engine.url.database))
     redis: Any = store.block_list._redis
     read = {b"hash": redis.hgetall, b"string": redis.get, b"stream": redis.xrange}
@@ -117,7 +117,7 @@ async def everything(store: PublishedStore) -> str:
 
 
 def desk_at(store: PublishedStore) -> Supervisor:
-    """Decide as a supervisor."""
+    """Return the actions of a supervisor."""
     return Supervisor(store, RULES, Mode.ENFORCE, lambda: NOW + SECOND, "ratna")
 
 
@@ -125,7 +125,7 @@ def desk_at(store: PublishedStore) -> Supervisor:
 async def test_no_digit_of_the_caller_is_kept_with_a_key(
     plan: NumberPlan, store: PublishedStore, outbox: SqliteOutbox, tmp_path: Path
 ) -> None:
-    """Outbox, store and log hold the number only without a key; the calls are the same either way."""
+    """With a key neither outbox nor store has the number; the log never has it; the calls are the same."""
     with capture_logs() as logs:
         waiting = await take_calls(plan, store, outbox, tmp_path)
         supervisor = desk_at(store)
@@ -147,7 +147,7 @@ async def test_no_digit_of_the_caller_is_kept_with_a_key(
 async def test_a_hashed_caller_is_blocked_by_any_spelling_of_the_number(
     store: PublishedStore, outbox: SqliteOutbox, tmp_path: Path
 ) -> None:
-    """The phone that earned the block meets it; a supervisor finds it by number and by hash, nobody else."""
+    """A hashed caller is blocked, and found by hash or any spelling of the number, but not by another key."""
     await take_calls(KEYED, store, outbox, tmp_path)
     screener = Screener(
         store=store,

@@ -1,4 +1,4 @@
-"""The HTTP endpoint over real sockets: three pages, one request a connection, and little patience."""
+"""The HTTP endpoint over real sockets: three pages, one request per connection, and little patience."""
 
 import asyncio
 import json
@@ -20,14 +20,14 @@ PATIENCE = 10.0
 
 @pytest.fixture(autouse=True)
 def _lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let each test begin with nothing told yet."""
+    """Let each test start with no line logged yet."""
     monkeypatch.setattr(http, "_dropped", Sparing("http_dropped"))
     monkeypatch.setattr(http, "_refused", Sparing("http_refused"))
 
 
 @dataclass
 class Shown:
-    """What the endpoint shows, and how often it was made."""
+    """The source of the pages, and how often the metrics were rendered."""
 
     parts: dict[str, bool] = field(default_factory=lambda: {"redis": True})
     made: int = 0
@@ -35,14 +35,14 @@ class Shown:
     port: int = 0
 
     def page(self) -> bytes:
-        """Write a page."""
+        """Return a page."""
         self.made += 1
         return b"siaga112_mode 1\n"
 
 
 @pytest.fixture
 async def shown() -> AsyncIterator[Shown]:
-    """Show it."""
+    """Serve it."""
     shown = Shown()
     endpoint = HttpEndpoint(shown, lambda: shown.parts, lambda: None, lambda _: shown.scarce)
     shown.port = await endpoint.start(HOST, 0)
@@ -51,7 +51,7 @@ async def shown() -> AsyncIterator[Shown]:
 
 
 async def told(port: int, *pieces: bytes, host: str = HOST) -> bytes:
-    """Send that, piece after piece, and give all that comes until the end."""
+    """Send these pieces one by one; return everything that comes until the end."""
     async with within(PATIENCE, "the end of an answer"):
         reader, writer = await asyncio.open_connection(host, port)
         writer.transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -65,7 +65,7 @@ async def told(port: int, *pieces: bytes, host: str = HOST) -> bytes:
 
 
 async def rest(reader: asyncio.StreamReader) -> bytes:
-    """Give what comes until the end, of whatever kind: a dropped connection is reset if data were unread."""
+    """Return what comes until the end; b"" at a reset, which a dropped connection with unread data causes."""
     try:
         return await reader.read()  # ends: the caller's limit
     except ConnectionResetError:
@@ -73,12 +73,12 @@ async def rest(reader: asyncio.StreamReader) -> bytes:
 
 
 def request(target: str, method: str = "GET") -> bytes:
-    """Write a request."""
+    """Return a request."""
     return f"{method} {target} HTTP/1.1\r\nHost: lab\r\n\r\n".encode()
 
 
 def parts(answer: bytes) -> tuple[int, dict[str, str], bytes]:
-    """Take an answer apart."""
+    """Split an answer into status, headers and body."""
     head, _, body = answer.partition(b"\r\n\r\n")
     line, *headers = head.decode().split("\r\n")
     pairs = (one.partition(": ") for one in headers)
@@ -87,7 +87,7 @@ def parts(answer: bytes) -> tuple[int, dict[str, str], bytes]:
 
 @pytest.mark.parametrize("target", ["/metrics", "/metrics?name[]=siaga112_mode"])
 async def test_the_metrics(shown: Shown, target: str) -> None:
-    """Prometheus is told the form of the page, and that the connection ends with it."""
+    """The answer to Prometheus has the format of the page, and the connection ends with it."""
     status, headers, body = parts(await told(shown.port, request(target)))
     assert (status, body) == (200, b"siaga112_mode 1\n")
     assert headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
@@ -95,7 +95,7 @@ async def test_the_metrics(shown: Shown, target: str) -> None:
 
 
 async def test_a_page_is_made_seldom(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who asks sooner reads the same page."""
+    """Requests within `FRESH_SECONDS` get the same page."""
     monkeypatch.setattr(http, "FRESH_SECONDS", 60.0)
     for _ in range(3):
         await told(shown.port, request("/metrics"))
@@ -103,7 +103,7 @@ async def test_a_page_is_made_seldom(shown: Shown, monkeypatch: pytest.MonkeyPat
 
 
 async def test_health_and_readiness(shown: Shown) -> None:
-    """`/readyz` is 503 as long as any part is not in its place; `/healthz` is 200 all the same."""
+    """`/readyz` is 503 as long as any part is not ready; `/healthz` is 200 all the same."""
     assert parts(await told(shown.port, request("/readyz")))[0] == 200
     shown.parts["ami"] = False
     status, headers, body = parts(await told(shown.port, request("/readyz")))
@@ -114,19 +114,19 @@ async def test_health_and_readiness(shown: Shown) -> None:
 
 
 async def test_a_request_in_pieces(shown: Shown) -> None:
-    """A request is answered once it is whole, and not before."""
+    """A request that comes byte by byte is answered."""
     pieces = [bytes([letter]) for letter in request("/healthz")]
     assert parts(await told(shown.port, *pieces))[0] == 200
 
 
 async def test_one_request_a_connection(shown: Shown) -> None:
-    """What follows the first request is not answered."""
+    """Only the first request on a connection is answered."""
     answer = await told(shown.port, request("/healthz") * 5)
     assert answer.count(b"HTTP/1.1 200") == 1
 
 
 async def test_head_is_without_the_body(shown: Shown) -> None:
-    """Who asks for the head alone is told how long the page is."""
+    """The answer to HEAD has the length of the page, and no body."""
     status, headers, body = parts(await told(shown.port, request("/metrics", "HEAD")))
     assert (status, headers["content-length"], body) == (200, "16", b"")
 
@@ -143,7 +143,7 @@ async def test_head_is_without_the_body(shown: Shown) -> None:
     ],
 )
 async def test_what_is_not_there(shown: Shown, asked: bytes, status: int) -> None:
-    """Another path or method has an answer, and costs no line of the log."""
+    """An unknown path or method gets its status, and no line in the log."""
     with capture_logs() as lines:
         found, headers, _ = parts(await told(shown.port, asked))
     assert (found, lines) == (status, [])
@@ -163,7 +163,7 @@ async def test_what_is_not_there(shown: Shown, asked: bytes, status: int) -> Non
     ],
 )
 async def test_what_is_not_http(shown: Shown, sent: bytes, status: int) -> None:
-    """It is refused with one line, and the endpoint goes on."""
+    """What is not HTTP is refused with one line in the log, and the next request is answered."""
     with capture_logs() as lines:
         assert parts(await told(shown.port, sent))[0] == status
     assert [line["event"] for line in lines] == ["http_refused"]
@@ -171,7 +171,7 @@ async def test_what_is_not_http(shown: Shown, sent: bytes, status: int) -> None:
 
 
 async def test_a_caller_goes_before_a_page(shown: Shown) -> None:
-    """A connection that has one of the last descriptors is dropped unheard."""
+    """When file descriptors are scarce, a connection is closed without an answer, and the log says why."""
     shown.scarce = True
     with capture_logs() as lines:
         assert await told(shown.port, request("/healthz")) == b""
@@ -179,7 +179,7 @@ async def test_a_caller_goes_before_a_page(shown: Shown) -> None:
 
 
 async def test_the_oldest_makes_room(shown: Shown) -> None:
-    """With one connection too many the first that came is dropped, and the last is answered."""
+    """One connection too many closes the oldest and is answered."""
     async with within(PATIENCE, "the connections and the end of the oldest"):
         held = [await asyncio.open_connection(HOST, shown.port) for _ in range(MAX_CONNECTIONS)]
         try:
@@ -200,7 +200,7 @@ async def test_patience_ends(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 async def test_ipv6() -> None:
-    """The endpoint listens on an address of IPv6 too."""
+    """The endpoint can listen on an IPv6 address."""
     shown = Shown()
     endpoint = HttpEndpoint(shown, dict, lambda: None)
     try:
@@ -211,7 +211,7 @@ async def test_ipv6() -> None:
 
 
 async def test_nobody_is_kept_at_the_end() -> None:
-    """To stop waits for nobody: who has half a request to send is dropped."""
+    """A stop waits for nobody: a client that has sent nothing yet is dropped."""
     endpoint = HttpEndpoint(Shown(), dict, lambda: None)
     port = await endpoint.start(HOST, 0)
     async with within(PATIENCE, "a connection and its end"):

@@ -1,4 +1,4 @@
-"""What Prometheus is shown: names, types, units and labels as published, and never too many series."""
+"""What Prometheus gets: names, types, units and labels as published, and never too many series."""
 
 import subprocess
 from dataclasses import replace
@@ -91,7 +91,7 @@ PUBLISHED: Final = {
 def found(
     outcome: Outcome, reason: Reason, wait: Millis | None = None, *, ring: Millis | None = None
 ) -> Entry:
-    """Make an ended call with that outcome, after that wait in the queue or that ringing."""
+    """Return an ended call with that outcome, after that wait in the queue or that ringing."""
     call = answered(1)
     queue = QUEUE if wait is not None else None
     finding = Finding(call, outcome, reason, call.facts[:1], Stages(wait=wait, ring=ring), queue)
@@ -99,7 +99,7 @@ def found(
 
 
 def service(metrics: Metrics, queue: str = QUEUE) -> dict[str, float]:
-    """Give the calls that were to reach an operator, by result, over all shifts; only those counted."""
+    """Return the calls that should reach an operator, by result, over all shifts, without zeros."""
     counted: dict[str, float] = {}
     for sample in samples(metrics):
         if sample.name == "siaga112_service_calls_total" and sample.labels["queue"] == queue and sample.value:
@@ -109,7 +109,7 @@ def service(metrics: Metrics, queue: str = QUEUE) -> dict[str, float]:
 
 
 def test_every_metric_is_as_published_and_there_is_no_other() -> None:
-    """Names, types and label sets are the published ones; each carries `site` and says what it is."""
+    """The metrics have exactly the published names, types and labels, each with `site` and a help text."""
     shown = {}
     for family in full().registry.collect():
         suffix = "_total" if family.type == "counter" else ""
@@ -122,7 +122,7 @@ def test_every_metric_is_as_published_and_there_is_no_other() -> None:
 
 
 def test_promtool_finds_no_fault() -> None:
-    """Prometheus' own linter of names, units and help is silent."""
+    """promtool, Prometheus' own linter, finds no fault."""
     lint = subprocess.run(
         ["promtool", "check", "metrics"], input=full().page(), capture_output=True, check=False, timeout=60
     )
@@ -130,14 +130,14 @@ def test_promtool_finds_no_fault() -> None:
 
 
 def test_every_reason_belongs_to_the_outcome_it_is_counted_under() -> None:
-    """The pairs that are shown from the start are all that a call can have: each reason once."""
+    """The pairs of outcome and reason that are shown from the start contain each reason once."""
     listed = [reason for reasons in REASONS.values() for reason in reasons]
     assert sorted(listed) == sorted(Reason)
 
 
 @pytest.mark.fault("series")
 def test_a_hundred_thousand_callers_add_no_series() -> None:
-    """The number of series is the same after 100,000 callers, and no label holds a number or a call id."""
+    """After 100,000 callers the series are the same, and no label holds a number or a call id."""
     metrics = full()
     before = {(sample.name, *sorted(sample.labels.items())) for sample in samples(metrics)}
     ended = entry(prank(1)).finding
@@ -163,7 +163,7 @@ def test_a_hundred_thousand_callers_add_no_series() -> None:
 
 @pytest.mark.parametrize("shifts", [0, 1, 3, 5, 24])
 def test_no_site_has_300_series(shifts: int) -> None:
-    """Queues that do not fit under the limit, and shifts beyond the fourth, are counted as `other`."""
+    """However many queues and shifts a site has, it has fewer than 300 series; more queues are `other`."""
     plan = tuple(Shift(f"shift{hour}", time(hour)) for hour in range(shifts))
     queues = tuple(f"queue{number}" for number in range(30))
     metrics = full(queues, plan)
@@ -175,7 +175,7 @@ def test_no_site_has_300_series(shifts: int) -> None:
 
 
 def test_a_site_with_three_queues_and_three_shifts_sees_each() -> None:
-    """The usual centre is not folded into `other`."""
+    """A site with three queues and three shifts shows each of its queues."""
     queues = ("fire", "ambulance", "police")
     metrics = full(queues)
     assert [value(metrics, "queue_waiting", queue=queue) for queue in queues] == [1, 1, 1]
@@ -184,7 +184,7 @@ def test_a_site_with_three_queues_and_three_shifts_sees_each() -> None:
 def test_counters_begin_at_zero() -> None:
     """Every counter of this process shows its series from the start, so that the first event is seen.
 
-    Not so what is counted by a context's name, which only the PBX knows: its alert sees a first one too.
+    Except counters by context: only the PBX knows the contexts, and their alert sees a first one too.
     """
     metrics = make()
     stored = {"strikes", "blocks_imposed", "marks", "blocked_then_genuine", "calls_unfollowed", "webhooks"}
@@ -195,7 +195,7 @@ def test_counters_begin_at_zero() -> None:
 
 
 def test_what_the_store_counts_is_not_shown_before_it_was_read() -> None:
-    """A 0 after a restart would look like a counter's reset, and its true value like as many new strikes."""
+    """Stored counts are shown only once they are read: a 0 at a restart would look like a counter's reset."""
     metrics = make()
     assert value(metrics, "strikes_total", outcome="ivr_prank") is None
     metrics.tallies({"strikes:ivr_prank": 5_000, "blocks:temporary:manual": 4, "blocked_then_genuine": 1})
@@ -207,7 +207,7 @@ def test_what_the_store_counts_is_not_shown_before_it_was_read() -> None:
 
 
 def test_calls_that_are_screened_and_not_followed_are_shown_by_context() -> None:
-    """Counted as the tracker has counted them, however often it tells."""
+    """Calls that were screened but not followed have the tracker's own counts, however often it reports."""
     metrics = make()
     for calls, unfollowed in ((1, {}), (3, {"from-new": 2}), (3, {"from-new": 2}), (4, {"from-new": 3})):
         metrics.calls_screened(calls, unfollowed)
@@ -218,7 +218,7 @@ def test_calls_that_are_screened_and_not_followed_are_shown_by_context() -> None
 
 
 def test_an_answer_at_the_last_moment_is_in_time() -> None:
-    """Answered within `answer_within` is in time, its end included; one millisecond more is late."""
+    """An answer exactly after `answer_within` is in time; one millisecond later it is late."""
     metrics = make()
     for wait in (12_000, 12_001):
         metrics.call_ended(found(Outcome.ANSWERED, Reason.OPERATOR, wait))
@@ -245,14 +245,14 @@ def test_an_answer_at_the_last_moment_is_in_time() -> None:
 def test_the_service_level_counts_who_was_to_reach_an_operator(
     ended: Entry, queue: str, counted: dict[str, float]
 ) -> None:
-    """Who left before, and whose wait was not seen, is in none of the formulas."""
+    """Callers who left before a queue, and answers without a seen wait, do not count in the service level."""
     metrics = make()
     metrics.call_ended(ended)
     assert service(metrics, queue) == counted
 
 
 def test_a_call_belongs_to_the_shift_in_which_it_came() -> None:
-    """06:59 in Serang is the night's, 07:00 the morning's."""
+    """A call at 06:59 in Serang belongs to the night shift, and one at 07:00 to the morning shift."""
     metrics = make()
     for minute in (-1, 0):
         metrics.call_ended(entry(answered(1, started=minute * 60 * SECOND)))  # 07:00 in Serang is 00:00 UTC
@@ -261,7 +261,7 @@ def test_a_call_belongs_to_the_shift_in_which_it_came() -> None:
 
 
 def test_the_cost_of_misuse_is_the_talk_of_calls_that_earned_a_strike() -> None:
-    """Only a call whose strike was taken by the store counts, with its seconds of talk."""
+    """The cost of misuse is the talk time of calls whose strike the store has taken."""
     metrics = make()
     ended = entry(answered(1))
     metrics.call_ended(ended)
@@ -271,7 +271,7 @@ def test_the_cost_of_misuse_is_the_talk_of_calls_that_earned_a_strike() -> None:
 
 
 def test_verdicts_treatments_and_causes_are_counted() -> None:
-    """A blocked call counts with its treatment, a missing answer with its cause, and what observe spared."""
+    """Blocked calls count by treatment, missing answers by cause, and blocks that `observe` spared in total."""
     metrics = make()
     blocked = Screening(Verdict.BLOCK, ScreenReason.BLOCKED, Treatment.ANNOUNCE, Level.TEMPORARY)
     metrics.screened(blocked, 0.0015)
@@ -287,7 +287,7 @@ def test_verdicts_treatments_and_causes_are_counted() -> None:
 
 
 def test_gauges_show_what_they_are_told() -> None:
-    """Operators, callers waiting, call-backs, proposals, blocks and surge are the last that was said."""
+    """Each gauge shows the last value that it was given."""
     metrics = full()
     metrics.operators({OperatorState.BUSY: 3})
     metrics.waiting({"another": (2, 30.0), "a third": (1, 9.0)})
@@ -335,7 +335,7 @@ def test_gauges_show_what_they_are_told() -> None:
 
 
 def test_what_is_not_known_is_not_shown() -> None:
-    """Before the PBX and the store were asked, operators, call-backs and blocks are not shown as 0."""
+    """Operators, queues, call-backs, blocks and surge are not shown, not even as 0, before they are known."""
     names = {sample.name for sample in samples(make())}
     for name in ("operators", "queue_waiting", "callbacks_pending", "blocks_active", "surge"):
         assert f"siaga112_{name}" not in names

@@ -1,4 +1,4 @@
-"""The mode in the state directory: a switch that anybody can make, and the last one known."""
+"""The mode in the state directory: a switch to off that anybody can make, and the last known mode."""
 
 import os
 import stat
@@ -16,12 +16,12 @@ OFF = Switch(Mode.OFF, NOW, "ratna", "banjir di pelabuhan \u2028\n")
 
 @pytest.fixture
 def files(tmp_path: Path) -> ModeFiles:
-    """Give a state directory."""
+    """Return the files of a state directory."""
     return ModeFiles(tmp_path, "serang")
 
 
 def test_what_is_written_is_read_again(files: ModeFiles, tmp_path: Path) -> None:
-    """With who, when and why; for the daemon's user alone; and nothing else is left there."""
+    """A switch is read back with who, when and why, from private files, and nothing else is left there."""
     assert files.held_off() is None
     assert files.kept() is None
     assert files.hold_off(OFF)
@@ -48,7 +48,7 @@ def test_what_is_written_is_read_again(files: ModeFiles, tmp_path: Path) -> None
     ],
 )
 def test_the_switch_is_the_name_of_the_file(files: ModeFiles, tmp_path: Path, content: bytes) -> None:
-    """Whatever is in it, and who made it: it is off; as the last known mode the same is nothing."""
+    """A file named `off` means off, whatever is in it; the same content as last known mode is ignored."""
     (tmp_path / "off").write_bytes(content)
     (tmp_path / "mode").write_bytes(content)
     assert files.held_off() == Switch(Mode.OFF)
@@ -57,7 +57,7 @@ def test_the_switch_is_the_name_of_the_file(files: ModeFiles, tmp_path: Path, co
 
 @pytest.mark.parametrize("kind", ["folder", "fifo", "loose link", "link to a device"])
 def test_an_odd_file_is_off_too_and_is_not_waited_for(files: ModeFiles, tmp_path: Path, kind: str) -> None:
-    """Neither followed nor opened in a way that waits."""
+    """A folder, FIFO or link named `off` means off too, and is neither followed nor waited for."""
     for name in ("off", "mode"):
         match kind:
             case "folder":
@@ -73,7 +73,7 @@ def test_an_odd_file_is_off_too_and_is_not_waited_for(files: ModeFiles, tmp_path
 
 
 def test_nothing_is_written_through_a_link(files: ModeFiles, tmp_path: Path) -> None:
-    """Somebody laid one where we write: what it points to stays as it is."""
+    """A switch replaces a link, and the file that the link points to stays as it is."""
     theirs = tmp_path / "theirs"
     theirs.write_text("theirs")
     for name in ("off", "mode"):
@@ -85,7 +85,7 @@ def test_nothing_is_written_through_a_link(files: ModeFiles, tmp_path: Path) -> 
 
 
 def test_another_site_is_another_site(tmp_path: Path) -> None:
-    """A state directory that was moved: its last known mode is not ours, but an off is an off."""
+    """In another site's state directory the last known mode is ignored, but `off` means off."""
     theirs = ModeFiles(tmp_path, "cilegon")
     theirs.keep(OFF)
     theirs.hold_off(OFF)
@@ -95,7 +95,7 @@ def test_another_site_is_another_site(tmp_path: Path) -> None:
 
 
 def test_without_a_state_directory_there_is_no_daemon_to_switch(tmp_path: Path) -> None:
-    """`siaga112 mode off` on a supervisor's own machine makes nothing there."""
+    """Without a state directory, nothing is made and no switch is written."""
     files = ModeFiles(tmp_path / "none", "serang")
     assert not files.hold_off(OFF)
     assert not files.release()
@@ -106,7 +106,7 @@ def test_without_a_state_directory_there_is_no_daemon_to_switch(tmp_path: Path) 
 def test_a_full_disk_has_room_for_the_switch(
     files: ModeFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who, when and why may not fit; off holds all the same."""
+    """On a full disk the switch loses who, when and why, but off is off."""
 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")

@@ -1,4 +1,4 @@
-"""The outbox: what it has taken is on disk, in order, until it is dropped."""
+"""The outbox: what it has taken is on disk, in order, until it is removed."""
 
 import asyncio
 import os
@@ -29,7 +29,7 @@ async def outbox(tmp_path: Path) -> AsyncIterator[SqliteOutbox]:
 
 
 async def kept(outbox: SqliteOutbox) -> list[Entry]:
-    """Give all that waits, oldest first."""
+    """Return all entries that wait, oldest first."""
     rows = [row for _, row in await outbox.oldest(1_000)]
     assert all(isinstance(row, Entry) for row in rows)
     return [row for row in rows if isinstance(row, Entry)]
@@ -37,7 +37,7 @@ async def kept(outbox: SqliteOutbox) -> list[Entry]:
 
 @contextmanager
 def disk_full(path: Path) -> Iterator[None]:
-    """Let no file grow beyond the size of this one: the kernel refuses the write, as a full disk does."""
+    """Let no file grow beyond the size of this one: the kernel rejects the write, as on a full disk."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size, limits[1]))
     try:
@@ -47,7 +47,7 @@ def disk_full(path: Path) -> Iterator[None]:
 
 
 async def test_entries_come_out_in_the_order_in_which_they_went_in(outbox: SqliteOutbox) -> None:
-    """Oldest first, across appends, and no more than asked for."""
+    """Entries come out oldest first, across appends, and no more than asked for."""
     await outbox.append(ENTRIES[:2])
     await outbox.append(ENTRIES[2:])
     assert await kept(outbox) == ENTRIES
@@ -56,7 +56,7 @@ async def test_entries_come_out_in_the_order_in_which_they_went_in(outbox: Sqlit
 
 @pytest.mark.parametrize("umask", [0, 0o022, 0o077])
 async def test_its_files_are_for_its_user_alone(tmp_path: Path, umask: int) -> None:
-    """outbox.db, -wal and -shm are 0600 in a folder of 0700, whatever the umask."""
+    """outbox.db, -wal and -shm have mode 0600 in a folder of 0700, whatever the umask."""
     before = os.umask(umask)
     try:
         outbox = SqliteOutbox(tmp_path / "state" / "outbox.db")
@@ -71,7 +71,7 @@ async def test_its_files_are_for_its_user_alone(tmp_path: Path, umask: int) -> N
 
 
 async def test_what_was_dropped_is_gone_and_the_rest_stays(outbox: SqliteOutbox) -> None:
-    """Dropping by key forgets exactly those, and the count of what waits follows."""
+    """`drop` removes exactly the entries with these keys, and `pending` counts the rest."""
     await outbox.append(ENTRIES)
     assert outbox.pending == 5
     keys = [key for key, _ in await outbox.oldest(1_000)]
@@ -81,7 +81,7 @@ async def test_what_was_dropped_is_gone_and_the_rest_stays(outbox: SqliteOutbox)
 
 
 async def test_all_survives_the_process(outbox: SqliteOutbox, tmp_path: Path) -> None:
-    """Whoever opens the file next, also without the last one having closed it, finds every entry once."""
+    """The next to open the file, even if it was never closed, finds every entry once."""
     await outbox.append(ENTRIES)
     await outbox.drop([(await outbox.oldest(1))[0][0]])
     again = SqliteOutbox(tmp_path / "state" / "outbox.db")
@@ -94,7 +94,7 @@ async def test_all_survives_the_process(outbox: SqliteOutbox, tmp_path: Path) ->
 async def test_calls_in_progress_survive_the_process_until_they_end(
     outbox: SqliteOutbox, tmp_path: Path
 ) -> None:
-    """Noted at their beginning: whoever opens the file next settles those that go on no more, once."""
+    """The next to open the file settles the noted calls that are not followed, once, as noted."""
     await outbox.note(ENTRIES[:3])
     await outbox.append(ENTRIES[:1])
     again = SqliteOutbox(tmp_path / "state" / "outbox.db")
@@ -107,7 +107,7 @@ async def test_calls_in_progress_survive_the_process_until_they_end(
 
 
 async def test_a_damaged_note_ends_nothing(outbox: SqliteOutbox) -> None:
-    """A note that cannot be read is told and gone; the others are settled."""
+    """A note that cannot be read is logged and removed; the others are settled."""
     await outbox.note(ENTRIES[:2])
     outbox._db.execute("UPDATE in_progress SET entry = 'x' WHERE call = ?", (ENTRIES[0].finding.call.id,))
     with capture_logs() as logs:
@@ -117,7 +117,7 @@ async def test_a_damaged_note_ends_nothing(outbox: SqliteOutbox) -> None:
 
 
 async def test_who_looks_on_sees_what_comes_after(outbox: SqliteOutbox) -> None:
-    """What could not be recorded is passed over by its key, and stays."""
+    """`oldest` skips the entries up to a key; they stay in the outbox."""
     await outbox.append(ENTRIES)
     keys = [key for key, _ in await outbox.oldest(2)]
     assert [row for _, row in await outbox.oldest(2, keys[-1])] == ENTRIES[2:4]
@@ -125,7 +125,7 @@ async def test_who_looks_on_sees_what_comes_after(outbox: SqliteOutbox) -> None:
 
 
 async def test_a_key_is_never_given_twice(outbox: SqliteOutbox) -> None:
-    """A late drop of an entry that is gone cannot hit a new one."""
+    """A key is never used again, so that a late removal of an old entry cannot hit a new one."""
     await outbox.append(ENTRIES[:1])
     ((first, _),) = await outbox.oldest(1)
     await outbox.drop([first])
@@ -135,7 +135,7 @@ async def test_a_key_is_never_given_twice(outbox: SqliteOutbox) -> None:
 
 
 async def test_waiting_ends_with_the_next_append(outbox: SqliteOutbox) -> None:
-    """Who waits on an empty outbox is woken by an entry, not by the clock."""
+    """A wait on an empty outbox ends with the next entry, not with its time."""
     assert await outbox.oldest(1) == []
     waiting = asyncio.create_task(outbox.wait(60))
     await asyncio.sleep(0)
@@ -145,12 +145,12 @@ async def test_waiting_ends_with_the_next_append(outbox: SqliteOutbox) -> None:
 
 
 async def test_waiting_ends_at_the_latest_after_the_time_given(outbox: SqliteOutbox) -> None:
-    """Without an entry, waiting ends by itself."""
+    """Without an entry a wait ends after its time."""
     await asyncio.wait_for(outbox.wait(0.01), 1)
 
 
 async def test_a_full_disk_is_an_os_error_and_passes(outbox: SqliteOutbox, tmp_path: Path) -> None:
-    """While the disk refuses, append says so and keeps what it had; with room again, it works again."""
+    """While the disk is full, `append` raises OSError and keeps what was there; with room it works again."""
     await outbox.append(ENTRIES[:1])
     with disk_full(tmp_path / "state" / "outbox.db-wal"):
         for _ in range(3):
@@ -164,7 +164,7 @@ async def test_a_full_disk_is_an_os_error_and_passes(outbox: SqliteOutbox, tmp_p
 
 
 async def test_a_full_disk_refuses_to_drop_with_an_os_error(outbox: SqliteOutbox, tmp_path: Path) -> None:
-    """To forget needs room as well; what could not be forgotten is still there, and counted."""
+    """On a full disk `drop` raises OSError, and what could not be removed is still there and counted."""
     await outbox.append(ENTRIES)
     keys = [key for key, _ in await outbox.oldest(1_000)]
     with disk_full(tmp_path / "state" / "outbox.db-wal"), pytest.raises(OSError, match="disk"):
@@ -175,7 +175,7 @@ async def test_a_full_disk_refuses_to_drop_with_an_os_error(outbox: SqliteOutbox
 
 
 async def test_a_damaged_row_holds_up_nothing(outbox: SqliteOutbox) -> None:
-    """A row that cannot be read is set aside, and the calls behind it are recorded."""
+    """An unreadable row is set aside, and the entries behind it come out."""
     await outbox.append(ENTRIES[:1])
     outbox._db.execute("UPDATE outbox SET entry = '{'")
     await outbox.append(ENTRIES[1:])
@@ -184,7 +184,7 @@ async def test_a_damaged_row_holds_up_nothing(outbox: SqliteOutbox) -> None:
 
 @pytest.mark.parametrize("parent", ["a file", "a folder of that name"])
 async def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path, parent: str) -> None:
-    """What cannot be opened ends the start with one line that names the file."""
+    """A file that cannot be opened ends the start with one line that names it."""
     path = tmp_path / "state" / "outbox.db"
     if parent == "a file":
         path.parent.write_text("")
@@ -198,7 +198,7 @@ async def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path, parent
 
 
 async def test_a_number_that_was_dropped_is_in_no_file(outbox: SqliteOutbox, tmp_path: Path) -> None:
-    """Once nothing waits, the caller is in no page and in no log of writes, of a call noted or settled."""
+    """Once nothing waits, no file has the caller's number, neither of noted calls nor of settled ones."""
     await outbox.note(ENTRIES)
     await outbox.append(ENTRIES)
     files = [*(tmp_path / "state").iterdir()]

@@ -1,4 +1,4 @@
-"""What makes PDFs of our pages need not be there: then one line says so, with the remedy."""
+"""PDF needs software that may be missing; then one line says so, with the remedy."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ LACKING = {
 
 
 async def test_nothing_is_fetched_from_anywhere(tmp_path: Path) -> None:
-    """Neither from a network nor a file of this machine: what a page names is left out."""
+    """The PDF contains nothing that the page names, neither from a network nor from this machine's files."""
     secret = tmp_path / "secret.txt"
     secret.write_text("hunter-of-numbers")
     named = f'<link rel=attachment href="{secret.as_uri()}"><object data="{secret.as_uri()}"></object>'
@@ -30,7 +30,7 @@ async def test_nothing_is_fetched_from_anywhere(tmp_path: Path) -> None:
 
 
 async def test_what_crashes_ends_its_own_process_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever becomes of it: one line; and what takes too long is ended."""
+    """A PDF that takes too long fails in one line that says so."""
     monkeypatch.setattr(pdf, "PATIENCE_SECONDS", 0.0)
     with pytest.raises(SiagaError, match=r"could not be made \(not within 0 s\)"):
         await pdf.made("<p>late</p>")
@@ -41,7 +41,7 @@ async def test_what_crashes_ends_its_own_process_and_is_told(monkeypatch: pytest
 async def test_without_what_it_needs_one_line_says_what_to_install(
     live: Shell, tmp_path: Path, what: str
 ) -> None:
-    """Be it the library, what that needs, or a font, without which Pango would crash; HTML is written."""
+    """Without the library, what it needs, or a font, one line says what to install; HTML still works."""
     module, why = LACKING[what]
     if module:
         (tmp_path / "weasyprint.py").write_text(module)

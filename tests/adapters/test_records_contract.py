@@ -1,4 +1,4 @@
-"""The records' contract, held by SQLite and by PostgreSQL."""
+"""The records' contract, on SQLite and PostgreSQL."""
 
 import asyncio
 import secrets
@@ -58,13 +58,13 @@ from tests.samples import CALLER, NOW, OTHER, RULES, answered, block, entry, led
 
 DAEMONS = 20
 PATIENCE = 120
-"""Seconds: the contract says what comes of it, not how fast; writers wait for each other."""
+"""Seconds. The contract is about results, not speed, and writers wait for each other."""
 
 KINDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
 
 
 def with_tables(url: str) -> str:
-    """Make the tables there."""
+    """Make the tables in that database; return its address."""
     engine = connect(url)
     METADATA.create_all(engine)
     engine.dispose()
@@ -73,7 +73,7 @@ def with_tables(url: str) -> str:
 
 @pytest.fixture(scope="module", name="server")
 def server_running() -> Iterator[Postgres]:
-    """Run one for all tests here; each has a site of its own."""
+    """Run one server for all tests here; each test has its own site."""
     with postgres() as running:
         with_tables(running.url)
         yield running
@@ -81,7 +81,7 @@ def server_running() -> Iterator[Postgres]:
 
 @pytest.fixture(params=KINDS)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Give the address of each kind of database in turn, with its tables."""
+    """Return the address of each kind of database in turn, with its tables."""
     if request.param == "postgresql":
         server: Postgres = request.getfixturevalue("server")
         return server.url
@@ -90,7 +90,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 async def records(url: str, site: str) -> AsyncIterator[DatabaseRecords]:
-    """Give the records of a site."""
+    """Open the records of a site."""
     found = DatabaseRecords(connect(url, PATIENCE), site, patience=PATIENCE)
     yield found
     await found.close()
@@ -98,7 +98,7 @@ async def records(url: str, site: str) -> AsyncIterator[DatabaseRecords]:
 
 @pytest.fixture
 async def daemons(url: str, site: str) -> AsyncIterator[list[DatabaseRecords]]:
-    """Give the same site's records as many daemons have them: each with its own connection."""
+    """Open the same site's records as many daemons do, each with its own connection."""
     opened = [connect(url, PATIENCE) for _ in range(DAEMONS)]
     found = [DatabaseRecords(one, site, patience=PATIENCE) for one in opened]
     yield found
@@ -108,7 +108,7 @@ async def daemons(url: str, site: str) -> AsyncIterator[list[DatabaseRecords]]:
 async def change(
     records: DatabaseRecords, how: Callable[[CallerRecord], CallerRecord], caller: Caller = CALLER
 ) -> CallerRecord:
-    """Change a caller's record; give it as it is then."""
+    """Change a caller's record; return the new one."""
 
     def act(work: Work) -> CallerRecord:
         held = work.held(caller)
@@ -132,24 +132,24 @@ async def write(records: DatabaseRecords, *changes: Change) -> None:
 
 
 async def record(records: DatabaseRecords, *items: Entry | Reached) -> list[CallChange]:
-    """Fold in what ended, as the live line does."""
+    """Fold in ended calls, as the live line does."""
     return await records.transaction(
         [subject(one) for one in items], lambda work: [take(work, one, RULES) for one in items]
     )
 
 
 async def reserve(records: DatabaseRecords, *asked: Imposition) -> list[bool]:
-    """Ask for room among the hour's blocks."""
+    """Reserve some of the hour's automatic blocks; return for each whether there was one left."""
     return await records.transaction([], lambda work: [work.reserve(one) for one in asked])
 
 
 async def version(records: DatabaseRecords, caller: Caller = CALLER) -> int:
-    """Say how often a caller's record has been written."""
+    """Return how often a caller's record has been written."""
     return await records.transaction([(caller, None)], lambda work: work.held(caller).version)
 
 
 async def test_records_are_read_together_in_the_order_asked_for(records: DatabaseRecords) -> None:
-    """Also of callers on whom nothing is held."""
+    """`load_each` returns the records in the order asked for, and an empty one for an unknown caller."""
     await write(records, begun(blocked_for_good(CallerRecord(CALLER))))
     found = await records.load_each([OTHER, CALLER])
     assert found == [CallerRecord(OTHER), await records.load(CALLER)]
@@ -157,13 +157,13 @@ async def test_records_are_read_together_in_the_order_asked_for(records: Databas
 
 
 async def test_a_stranger_has_no_standing_and_an_empty_record(records: DatabaseRecords) -> None:
-    """On a caller who never did anything, nothing is held."""
+    """An unknown caller has an empty record of version 0."""
     assert await records.load(CALLER) == CallerRecord(CALLER)
     assert await version(records) == 0
 
 
 async def test_a_record_comes_back_as_it_was_saved(records: DatabaseRecords) -> None:
-    """All that a record can carry survives the store, and the verdict's part is ready beside it."""
+    """A record with strikes, blocks, a lift and an allow entry comes back as it was saved."""
     record = struck(*(strike(n, NOW - 100 + n) for n in range(6)))(CallerRecord(CALLER))
     record = decisions.lift(record, Lift(NOW - 50, "supervisor", 'said "sorry"\n'))
     record = decisions.impose(record, block(NOW - 40, NOW + DAY))
@@ -176,7 +176,7 @@ async def test_a_record_comes_back_as_it_was_saved(records: DatabaseRecords) -> 
 
 
 async def test_the_lists_follow_the_records(records: DatabaseRecords) -> None:
-    """Who is blocked or allowed is listed; who is so no longer is not."""
+    """A caller is listed as blocked or allowed exactly as long as the record says so."""
     await change(records, blocked_for_good)
     await change(
         records, lambda record: decisions.allow(record, AllowEntry(NOW, "supervisor", "clinic")), OTHER
@@ -188,7 +188,7 @@ async def test_the_lists_follow_the_records(records: DatabaseRecords) -> None:
 
 
 async def test_an_expired_block_is_listed_no_more(records: DatabaseRecords) -> None:
-    """A block ends by itself, to the millisecond."""
+    """A temporary block is listed until its end, to the millisecond."""
     await change(records, lambda record: decisions.impose(record, block(NOW, NOW + 5_000)))
     assert [record.caller for record in await records.blocked(NOW + 4_999)] == [CALLER]
     assert (await records.block_counts(NOW + 4_999))[Level.TEMPORARY] == 1
@@ -197,7 +197,7 @@ async def test_an_expired_block_is_listed_no_more(records: DatabaseRecords) -> N
 
 
 async def test_the_ledger_spans_midnight(records: DatabaseRecords) -> None:
-    """Days are only a layout: a period across midnight UTC is complete, in order, its end exclusive."""
+    """A period across midnight UTC is complete and in order, and its end is exclusive."""
     midnight = NOW - NOW % DAY
     rows = [
         entry(prank(n, at))
@@ -213,9 +213,9 @@ SHIFTS = (Shift("night", time(21, 35)), Shift("morning", time(7)), Shift("aftern
 
 
 async def test_figures_are_the_same_counted_where_the_rows_lie(records: DatabaseRecords) -> None:
-    """Each total, however it is cut, each wait to the tenth, who misused the line: as row by row."""
+    """Figures counted in the database equal those counted row by row, in every cut."""
     calls = [*islice(month.entries(), 1_500)]
-    within = sorted(call.finding.stages.waited or 0 for call in calls)[-150]  # to the millisecond of one
+    within = sorted(call.finding.stages.waited or 0 for call in calls)[-150]  # exactly the wait of one call
     for nth, call in enumerate(calls[:60]):
         away = replace(call.finding, outcome=Outcome.BLOCKED, reason=Reason.REJECTED)
         calls[nth] = Entry(away, strike=False, spared=Spared.SURGE if nth % 3 else None)
@@ -239,11 +239,11 @@ async def test_figures_are_the_same_counted_where_the_rows_lie(records: Database
 async def test_how_calls_were_handled_is_the_same_counted_where_the_rows_lie(
     records: DatabaseRecords,
 ) -> None:
-    """By operator and shift, agency, kind and district, each time to talk or to hand over: as row by row."""
+    """How calls were handled, counted in the database, equals the count row by row, in every cut."""
     calls = [*month.handled(islice(month.entries(), 1_500))]
     odd = next(nth for nth, call in enumerate(calls) if call.finding.handovers)
     finding = calls[odd].finding
-    behind = replace(finding.handovers[0], at=finding.call.started - 5_000)  # by a desk's clock
+    behind = replace(finding.handovers[0], at=finding.call.started - 5_000)  # by another clock
     untold = replace(finding.stages, talk=None)
     calls[odd] = replace(calls[odd], finding=replace(finding, handovers=(behind,), stages=untold))
     await write(records, *(Change(entry=call) for call in calls))
@@ -266,7 +266,7 @@ async def test_how_calls_were_handled_is_the_same_counted_where_the_rows_lie(
 
 
 async def test_each_kind_of_call_is_counted_together_with_its_like(records: DatabaseRecords) -> None:
-    """Every mix of what counts, with a wait or none, as one by one: none is taken for another."""
+    """Calls of every mix of outcome, wait, mark, caller and strike are counted apart, as one by one."""
     plain = entry(answered(1)).finding
     within = 10_000
     kinds = product(
@@ -296,7 +296,7 @@ async def test_each_kind_of_call_is_counted_together_with_its_like(records: Data
 
 
 async def test_what_is_counted_from_amid_a_grain_begins_there(records: DatabaseRecords) -> None:
-    """A period may begin at any moment: calls of its first minutes are of it, those before are not."""
+    """A period that begins within a grain counts its calls from there on, and none before."""
     begin = NOW // HOUR * HOUR
     calls = [prank(n, begin + n * 60_000) for n in range(10)]
     await write(records, *(Change(entry=entry(call)) for call in calls))
@@ -306,7 +306,7 @@ async def test_what_is_counted_from_amid_a_grain_begins_there(records: DatabaseR
 
 
 async def test_who_was_blocked_is_known_when_the_block_is_over(records: DatabaseRecords) -> None:
-    """Since when it began, or was lifted; until the caller is forgotten."""
+    """Blocks are found by when they last began or were lifted, even ended ones, until an erasure."""
     await change(records, lambda record: decisions.impose(record, block(NOW - 50, NOW - 40)))
     await change(records, struck(strike(1)), OTHER)
     assert list(await records.blocks_of_changed(NOW - 50)) == [(block(NOW - 50, NOW - 40),)]
@@ -320,7 +320,7 @@ async def test_who_was_blocked_is_known_when_the_block_is_over(records: Database
 
 
 async def test_the_same_call_again_replaces_its_row(records: DatabaseRecords) -> None:
-    """Writing a call twice leaves one row, the later one."""
+    """A call that is written twice has one row, the later one."""
     first = entry(answered(1))
     marked = replace(first, finding=replace(first.finding, mark=Mark.GENUINE))
     for row in (first, first, marked):
@@ -336,7 +336,7 @@ HANDOVERS = (
 
 
 async def test_who_answered_and_to_whom_it_went_come_back(records: DatabaseRecords) -> None:
-    """With each reading of the row; and a row that is written anew has no hand-over of the one before."""
+    """Operator and hand-overs come back with every reading of a row, and a rewritten row has only its own."""
     call = replace(answered(1), recording="/spool/2026/11/a.wav")
     row = entry(call)
     finding = replace(
@@ -353,7 +353,7 @@ async def test_who_answered_and_to_whom_it_went_come_back(records: DatabaseRecor
     fewer = replace(whole_row, finding=replace(finding, handovers=HANDOVERS[:1]))
     await records.transaction([(CALLER, call.id)], lambda work: rewritten(work, fewer))
     assert await records.entry(call.id) == fewer
-    await write(records, Change(entry=row))  # whoever did not read it first leaves none of them, either
+    await write(records, Change(entry=row))  # not read first: no old hand-over is left either
     assert await handed_over(records) == []
     await write(records, Change(entry=fewer))
     assert await handed_over(records) == [(call.id, 0)]
@@ -363,20 +363,20 @@ async def test_who_answered_and_to_whom_it_went_come_back(records: DatabaseRecor
 
 
 async def handed_over(records: DatabaseRecords) -> list[tuple[object, ...]]:
-    """Give the rows of hand-overs that there are."""
+    """Return the rows of hand-overs."""
     rows = await records.select(HANDOVER, select(HANDOVER.c.call, HANDOVER.c.nth))
     return [tuple(one) for one in rows]
 
 
 def rewritten(work: Work, row: Entry) -> None:
-    """Write a row in place of the one that is there."""
+    """Write a row in place of the stored one."""
     call = row.finding.call
     assert work.held(call.caller, call.id).entry
     work.write(Change(entry=row))
 
 
 async def test_who_is_forgotten_has_no_recording(records: DatabaseRecords) -> None:
-    """The PBX names recordings by the caller's number."""
+    """An erased caller's calls have no recording, since the PBX names recordings by number."""
     call = replace(answered(1), recording="/spool/081211111111.wav")
     await write(records, Change(entry=entry(call)))
     await records.erase(CALLER, NOW + 60_000)
@@ -386,7 +386,7 @@ async def test_who_is_forgotten_has_no_recording(records: DatabaseRecords) -> No
 
 
 async def test_an_attempt_to_call_back_stays_until_the_caller_is_reached(records: DatabaseRecords) -> None:
-    """Who has taken it, how often it was tried, and what is to be known of it."""
+    """An attempt at a call-back stays until the caller is reached: by whom, how often, and a note."""
     missed = MissedCall(prank(2).id, NOW - 5_000, 3_000, "queue_timeout")
     await change(records, lambda record: replace(record, missed=(missed,)))
     await change(records, lambda record: decisions.attempt(record, Attempt("ratna", NOW, 0, "")))
@@ -402,12 +402,12 @@ async def test_an_attempt_to_call_back_stays_until_the_caller_is_reached(records
 
 @pytest.mark.parametrize("call", ["", "junk", "1795000000", "asterisk-1795000000.7", "9" * 40 + ".1"])
 async def test_a_call_that_is_not_in_the_ledger(records: DatabaseRecords, call: str) -> None:
-    """Whatever is asked for, a call that is not there is None."""
+    """A call that is not in the ledger is None, whatever its id looks like."""
     assert await records.entry(CallId(call)) is None
 
 
 async def test_the_mode_is_unset_until_somebody_sets_it(records: DatabaseRecords) -> None:
-    """Without a decision the configured mode holds; with one, that."""
+    """The mode is None until somebody switches it."""
     assert await records.switched() is None
     enforced = Switch(Mode.ENFORCE, NOW, "ratna", "would-block figures read")
     assert await records.switch(enforced, Mode.OBSERVE)
@@ -415,7 +415,7 @@ async def test_the_mode_is_unset_until_somebody_sets_it(records: DatabaseRecords
 
 
 async def test_a_later_switch_is_never_replaced_by_an_earlier_one(records: DatabaseRecords) -> None:
-    """Who brings a lost switch back does not undo what somebody decided meanwhile."""
+    """A switch that is older than the last one is not done, so that it cannot undo a later decision."""
     off = Switch(Mode.OFF, NOW, "ratna", "flood")
     assert await records.switch(off, Mode.ENFORCE)
     assert not await records.switch(Switch(Mode.ENFORCE, NOW - 1, "budi"), Mode.OFF)
@@ -431,7 +431,7 @@ async def test_a_later_switch_is_never_replaced_by_an_earlier_one(records: Datab
 
 
 async def test_proposals_and_call_backs_are_listed_while_they_wait(records: DatabaseRecords) -> None:
-    """What waits for a person is listed, counted, and gone when a person has decided."""
+    """A proposal and a call-back are listed and counted until a person has decided."""
     proposal = Proposal(NOW, ProposalCause.POLICY, None, 2, "over ten", (prank(1).id,))
     missed = MissedCall(prank(2).id, NOW - 5_000, 3_000)
     await change(records, lambda record: replace(record, proposals=(proposal,), missed=(missed,)))
@@ -446,7 +446,7 @@ async def test_proposals_and_call_backs_are_listed_while_they_wait(records: Data
 
 
 async def test_a_callers_calls_are_known_in_order(records: DatabaseRecords) -> None:
-    """A caller's rows can be found without reading the ledger."""
+    """A caller's calls are returned in the order in which they started, without anybody else's."""
     rows = [entry(prank(number, NOW + number * 1_000)) for number in (3, 1, 2)]
     for row in (*rows, entry(prank(9, NOW, OTHER)), entry(prank(8, NOW, None))):
         await write(records, Change(entry=row))
@@ -456,7 +456,7 @@ async def test_a_callers_calls_are_known_in_order(records: DatabaseRecords) -> N
 
 
 async def test_the_audit_trail_is_in_order_and_each_line_once(records: DatabaseRecords) -> None:
-    """Lines come back oldest first, within their time; the same line twice is one."""
+    """Audit lines come back oldest first, within their time, and a line that is written twice comes once."""
     lines = [AuditEntry(NOW + n, "ratna", "block", CALLER, "permanent", f"reason {n}") for n in range(3)]
     for line in (*reversed(lines), lines[0], AuditEntry(NOW, "ratna", "mode", "site")):
         await write(records, Change(audit_entry=line))
@@ -475,19 +475,19 @@ ALL_OF_IT = 10 * NOW
 
 
 async def trail(records: DatabaseRecords) -> list[tuple[str, str, str, str]]:
-    """Give the audit trail: what was done to whom, with the detail and the reason."""
+    """Return the audit trail: action, subject, detail and reason of each line."""
     lines = await records.audit_entries(0, ALL_OF_IT)
     return [(line.action, line.subject, line.detail, line.reason) for line in lines]
 
 
 async def digests(records: DatabaseRecords) -> list[tuple[AuditEntry, str]]:
-    """Give each line with what tells it from all others."""
+    """Return each audit line with its digest."""
     found = await records.select(AUDIT, select(AUDIT).order_by(AUDIT.c.id))
     return [(audit_entry_of(row), row.digest) for row in found]
 
 
 async def test_who_decided_what_stays_and_only_the_number_goes(records: DatabaseRecords) -> None:
-    """From the subject, and from what people wrote, in any spelling, about others and calls too."""
+    """`erase` and `take_out` remove the number in any spelling from all audit lines, and nothing else."""
     call = prank(1).id
     lines = [
         AuditEntry(NOW, "ratna", "block", CALLER, "permanent", "letter of 0812-1111-1111"),
@@ -513,7 +513,7 @@ async def test_who_decided_what_stays_and_only_the_number_goes(records: Database
 async def test_a_line_without_its_number_is_told_from_others_by_what_it_says(
     records: DatabaseRecords,
 ) -> None:
-    """From a digest of what it was the number could be found; and told again it is the same line."""
+    """A line without its number has a new digest, since the old one would reveal it, and stays one line."""
     line = AuditEntry(NOW, "ratna", "block", CALLER, "", "by 081211111111")
     await write(records, Change(audit_entry=line))
     ((_, before),) = await digests(records)
@@ -528,7 +528,7 @@ async def test_a_line_without_its_number_is_told_from_others_by_what_it_says(
 
 
 async def test_lines_that_say_the_same_once_their_numbers_are_gone_are_two(records: DatabaseRecords) -> None:
-    """One person blocked both in one moment, for one reason."""
+    """Two lines that are equal once their numbers are erased stay two lines."""
     for caller in (CALLER, OTHER):
         await write(records, Change(audit_entry=AuditEntry(NOW, "ratna", "block", caller, "", "a flood")))
     for caller in (CALLER, OTHER, CALLER):
@@ -538,7 +538,7 @@ async def test_lines_that_say_the_same_once_their_numbers_are_gone_are_two(recor
 
 
 async def test_a_line_that_cannot_be_read_loses_its_number_too(records: DatabaseRecords) -> None:
-    """Whatever somebody has written there by hand."""
+    """An audit line that cannot be read, written by hand, loses its number too."""
     await write(
         records, Change(audit_entry=AuditEntry(NOW, "ratna", "block", CALLER, "", "of 0812 1111 1111"))
     )
@@ -550,7 +550,7 @@ async def test_a_line_that_cannot_be_read_loses_its_number_too(records: Database
 
 
 async def test_nobody_is_erased_whom_the_caller_of_it_spares(records: DatabaseRecords) -> None:
-    """Asked of the record as it is in that very transaction; then nothing is done."""
+    """`erase` does nothing if its check of the caller's present record raises."""
 
     def refuse(record: CallerRecord) -> None:
         assert record.hold is None, "kept"
@@ -568,7 +568,7 @@ async def test_nobody_is_erased_whom_the_caller_of_it_spares(records: DatabaseRe
 
 
 async def test_the_ledgers_calls_are_known_without_their_rows(records: DatabaseRecords) -> None:
-    """All calls of a time are named, also across midnight UTC; of other days none."""
+    """`ledger_calls` returns all calls of a time, also across midnight UTC, and no others."""
     midnight = NOW - NOW % DAY
     starts = [midnight - 1_000, midnight - 1, midnight, midnight + 1_000]
     rows = [entry(prank(n, at)) for n, at in enumerate(starts)]
@@ -579,14 +579,14 @@ async def test_the_ledgers_calls_are_known_without_their_rows(records: DatabaseR
 
 
 async def test_tallies_add_up_over_all_processes(records: DatabaseRecords) -> None:
-    """What many count at once is the sum."""
+    """Tallies that many write at once are added up."""
     marks = ["prank"] * 50 + ["genuine"]
     await asyncio.gather(*(write(records, Change(tallies=(f"marks:{mark}",))) for mark in marks))
     assert await records.tallies() == {"marks:prank": 50, "marks:genuine": 1}
 
 
 async def test_a_withheld_number_is_found_in_every_spelling(records: DatabaseRecords) -> None:
-    """Rows of nobody are found by the number as it came; those of known callers, and of others, are not."""
+    """Calls without a caller are found by their raw number in any spelling, and no others are."""
     for nth, raw in enumerate(("081211111111", "+6281211111111", "0062 812-1111-1111", "081222222222")):
         call = replace(prank(nth, NOW, None), raw_caller=raw)
         await write(records, Change(entry=entry(call)))
@@ -596,7 +596,7 @@ async def test_a_withheld_number_is_found_in_every_spelling(records: DatabaseRec
 
 
 async def test_the_same_strike_of_many_daemons_at_once_is_one(daemons: list[DatabaseRecords]) -> None:
-    """A call costs its caller one strike, however many daemons tell of it at once."""
+    """A strike that many daemons record at once is one strike."""
     row = entry(prank(1))
     changed = await asyncio.gather(*(record(one, row) for one in daemons))
     assert [one.call for one in (await daemons[0].load(CALLER)).strikes] == [prank(1).id]
@@ -607,7 +607,7 @@ async def test_the_same_strike_of_many_daemons_at_once_is_one(daemons: list[Data
 
 
 async def test_six_calls_of_many_daemons_are_one_block(daemons: list[DatabaseRecords]) -> None:
-    """The sixth misuse blocks once, though each of the six was told many times at once."""
+    """Six misuses that many daemons record at once lead to one block."""
     rows = [entry(prank(number, turn(number))) for number in range(6)]
     await asyncio.gather(*(record(one, row) for one in daemons for row in rows))
     held = await daemons[0].load(CALLER)
@@ -620,7 +620,7 @@ async def test_six_calls_of_many_daemons_are_one_block(daemons: list[DatabaseRec
 async def test_many_calls_of_one_caller_in_one_transaction_are_folded_in_turn(
     records: DatabaseRecords,
 ) -> None:
-    """Each finds what the one before has left: seven pranks told together block as seven told apart do."""
+    """Several calls of a caller in one transaction are folded in one after another, as in `Fold`."""
     rows = [entry(prank(number, turn(number))) for number in range(7)]
     await record(records, *rows)
     fold = Fold(RULES)
@@ -631,7 +631,7 @@ async def test_many_calls_of_one_caller_in_one_transaction_are_folded_in_turn(
 
 
 async def test_what_is_written_in_a_transaction_is_seen_in_it(records: DatabaseRecords) -> None:
-    """Whatever else is asked for meanwhile; and by nobody else before its end."""
+    """A transaction reads what it has written itself."""
 
     def act(work: Work) -> None:
         work.write(Change(begun(blocked_for_good(CallerRecord(CALLER))).replacement, entry(prank(1))))
@@ -645,7 +645,7 @@ async def test_what_is_written_in_a_transaction_is_seen_in_it(records: DatabaseR
 
 
 async def test_all_of_a_change_is_there_or_nothing(records: DatabaseRecords) -> None:
-    """Record, lists, row, audit line and counts come together; the same line again counts nothing."""
+    """A change is written whole or not at all, and writing the same change again counts nothing."""
     await write(records, whole())
     assert await listed(records) == ([CALLER], [])
     assert [row.finding.call async for row in records.entries(NOW - KEEP, NOW + 1)] == [prank(1)]
@@ -667,7 +667,7 @@ async def test_all_of_a_change_is_there_or_nothing(records: DatabaseRecords) -> 
 
 
 async def test_the_hours_blocks_are_given_out_once_each(records: DatabaseRecords) -> None:
-    """No more than the cap; the same call again takes none; an hour frees them."""
+    """The hourly cap is never exceeded; a call that asks again takes no more, and an hour frees its place."""
     calls = [CallId(f"{NOW // 1000}.{number}") for number in range(8)]
     asked = [Imposition(call, NOW, 5) for call in calls]
     assert await reserve(records, *asked) == [True] * 5 + [False] * 3
@@ -676,7 +676,7 @@ async def test_the_hours_blocks_are_given_out_once_each(records: DatabaseRecords
 
 
 async def test_permanent_blocks_have_a_cap_of_their_own(records: DatabaseRecords) -> None:
-    """Two permanent ones within an hour, whatever is left of the others; what is capped takes of neither."""
+    """Permanent blocks have a cap of their own, and a capped one takes nothing of the others'."""
     calls = [CallId(f"{NOW // 1000}.{number}") for number in range(7)]
     lasting = [Imposition(call, NOW, 5, 2) for call in calls[:4]]
     assert await reserve(records, *lasting) == [True, True, False, False]
@@ -689,7 +689,7 @@ async def test_permanent_blocks_have_a_cap_of_their_own(records: DatabaseRecords
 
 
 async def test_an_erased_caller_is_nowhere(records: DatabaseRecords) -> None:
-    """Record, lists and the number in every row are gone; the rows stay, so that figures add up."""
+    """An erased caller's record and number are gone from everywhere, and the ledger's rows stay."""
     await change(records, blocked_for_good)
     await change(records, lambda held: decisions.allow(held, AllowEntry(NOW, "supervisor", "clinic")))
     await write(records, Change(entry=entry(prank(1)), audit_entry=AuditEntry(NOW, "ratna", "allow", CALLER)))
@@ -703,7 +703,7 @@ async def test_an_erased_caller_is_nowhere(records: DatabaseRecords) -> None:
 
 
 async def test_what_was_erased_does_not_come_back(records: DatabaseRecords) -> None:
-    """A call of before is written without the caller; what begins afterwards is kept again."""
+    """A call from before an erasure is recorded without the caller, and one that began afterwards with."""
     await change(records, blocked_for_good)
     await write(records, Change(entry=entry(prank(3, NOW, OTHER))))
     await records.erase(CALLER, NOW + 10)
@@ -717,7 +717,7 @@ async def test_what_was_erased_does_not_come_back(records: DatabaseRecords) -> N
 
 
 async def test_who_is_forgotten_while_calls_are_recorded_is_in_no_row(daemons: list[DatabaseRecords]) -> None:
-    """Calls of before come while the caller is erased: each has a row, none has the number."""
+    """Calls that are recorded while their caller is erased all have a row, and none has the number."""
     calls = [record(one, entry(prank(n, NOW + n))) for n, one in enumerate(daemons)]
     await asyncio.gather(*calls, daemons[0].erase(CALLER, NOW + 1_000))
     rows = [row async for row in daemons[0].entries(NOW - DAY, NOW + DAY)]
@@ -727,7 +727,7 @@ async def test_who_is_forgotten_while_calls_are_recorded_is_in_no_row(daemons: l
 
 
 async def test_what_cannot_be_spelled_fails_alone(records: DatabaseRecords) -> None:
-    """A number that no column takes, half a character: an error of ours, and nothing is written."""
+    """A value that no column can hold raises StoreBrokenError, and nothing of its change is written."""
     odd = entry(prank(1))
     torn = replace(odd, finding=replace(odd.finding, queue="\ud800"))
     huge = Change(
@@ -741,7 +741,7 @@ async def test_what_cannot_be_spelled_fails_alone(records: DatabaseRecords) -> N
 
 
 async def test_a_record_that_cannot_be_read_fails_alone(records: DatabaseRecords) -> None:
-    """Whatever somebody has written there by hand, the other callers' records are read and listed."""
+    """A record that was damaged by hand fails alone; the other callers' records are read and listed."""
     await change(records, blocked_for_good)
     await change(records, blocked_for_good, OTHER)
     spoil = update(BLOCK).where(BLOCK.c.caller == CALLER).values(level="for ever")
@@ -756,7 +756,7 @@ async def test_a_record_that_cannot_be_read_fails_alone(records: DatabaseRecords
 
 
 async def test_sites_see_nothing_of_each_other(url: str) -> None:
-    """Two centres with one number in one database: each has its own record, calls, counts and mode."""
+    """Two sites in one database each have their own records, calls, counts and mode."""
     here, there = (DatabaseRecords(connect(url, PATIENCE), f"{secrets.token_hex(4)}-{n}") for n in range(2))
     await record(here, entry(prank(1)))
     assert await here.switch(Switch(Mode.OFF, NOW, "ratna", "flood"), Mode.OFF)
@@ -772,7 +772,7 @@ async def test_sites_see_nothing_of_each_other(url: str) -> None:
 
 
 async def test_what_may_be_kept_no_longer_goes(records: DatabaseRecords) -> None:
-    """Calls, lines and records past their time go, however many they are; what is younger stays."""
+    """Expired calls, lines and records are deleted, however many there are, and nothing younger is."""
     rows = [entry(prank(n, NOW - DAY + n)) for n in range(2_100)]
     await write(records, *(Change(entry=row) for row in rows))
     await write(
@@ -793,12 +793,12 @@ async def test_what_may_be_kept_no_longer_goes(records: DatabaseRecords) -> None
 
 
 def kept(record: CallerRecord) -> CallerRecord:
-    """Keep what is held on a caller as evidence."""
+    """Put what is stored about a caller on hold, as evidence."""
     return decisions.hold(record, Hold(NOW, "ratna", "police report 17"))
 
 
 async def multiply(records: DatabaseRecords, call: Entry, times: int) -> None:
-    """Write a call, and copies of it, a millisecond after each other: so many times two of them."""
+    """Write a call 2**times times, a millisecond after each other."""
     await write(records, Change(entry=call))
     columns = [one for one in CALL.c if one.name not in {"id", "started"}]
     into = ["id", "started", *(one.name for one in columns)]
@@ -811,7 +811,7 @@ async def multiply(records: DatabaseRecords, call: Entry, times: int) -> None:
 
 
 async def counted(records: DatabaseRecords, caller: Caller | None) -> int:
-    """Count the calls of somebody; None: of everybody."""
+    """Return the number of a caller's calls; None: everybody's."""
     asked = select(func.count()).select_from(CALL)
     ((count,),) = await records.select(CALL, asked.where(CALL.c.caller == caller) if caller else asked)
     return int(count)
@@ -820,9 +820,9 @@ async def counted(records: DatabaseRecords, caller: Caller | None) -> int:
 async def test_a_held_callers_calls_stay_and_all_others_go_in_pages(
     records: DatabaseRecords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """131,072 old calls among 4,096 of one who is kept as evidence: each is looked at once, 1,000 a page.
+    """Old calls are deleted in pages of 1,000, each looked at once, and those of a caller on hold stay.
 
-    Released, they go at the next run.
+    Once released, they are deleted in the next run.
     """
     begun = NOW - 500 * DAY
     await multiply(records, entry(prank(1, begun)), 12)
@@ -863,7 +863,7 @@ async def test_a_held_callers_calls_stay_and_all_others_go_in_pages(
 async def test_lines_about_who_is_kept_as_evidence_stay_with_those_on_their_calls(
     records: DatabaseRecords,
 ) -> None:
-    """All others go, however many there are, and each is looked at once; released, these go too."""
+    """Audit lines about a caller on hold, and about the caller's calls, stay until the release; others go."""
     await change(records, kept)
     await change(records, blocked_for_good, OTHER)
     await write(records, Change(entry=entry(prank(1))), Change(entry=entry(prank(2, NOW, OTHER))))
@@ -879,7 +879,7 @@ async def test_lines_about_who_is_kept_as_evidence_stay_with_those_on_their_call
 
 
 async def test_who_is_kept_as_evidence_is_listed_and_never_expires(records: DatabaseRecords) -> None:
-    """The oldest hold first; the record comes back with it, lasts, and is pruned by its age once released."""
+    """Callers on hold are listed, the oldest hold first, and their records expire only after the release."""
     later = replace(kept(CallerRecord(CALLER)), hold=Hold(NOW + 5, "budi", "case 18")).hold
     await change(records, struck(strike(1)))
     await change(records, kept)
@@ -898,7 +898,7 @@ async def test_who_is_kept_as_evidence_is_listed_and_never_expires(records: Data
 
 
 async def test_what_is_held_is_counted_where_it_lies(records: DatabaseRecords, url: str) -> None:
-    """Of each kind how many, and since when the oldest is there; of another site's nothing."""
+    """`holdings` counts each kind and returns the oldest, of this site only."""
     there = DatabaseRecords(connect(url, PATIENCE), f"{secrets.token_hex(4)}-other")
     await record(there, entry(prank(7)), entry(prank(8, NOW, OTHER)))
     assert {held.count for held in (await records.holdings()).values()} == {0}
@@ -921,7 +921,7 @@ async def test_what_is_held_is_counted_where_it_lies(records: DatabaseRecords, u
 
 
 async def test_a_standing_in_which_nothing_holds_any_more_is_nobodys(records: DatabaseRecords) -> None:
-    """A block's end, and a warning's, are published as any change; what holds, and what is kept, stays."""
+    """An expired block's or warning's standing becomes NOBODY and is to be published; the record stays."""
     await change(records, lambda held: decisions.impose(held, block(NOW, NOW + 1_000)))
     await change(records, blocked_for_good, OTHER)
     await records.published(await records.unpublished(), await records.edition())

@@ -1,4 +1,4 @@
-"""The private Redis: there when needed, shared, back when killed, and its data with it."""
+"""The private Redis: there when needed, shared, and restarted with its data when killed."""
 
 import asyncio
 import os
@@ -35,7 +35,7 @@ def state_dir() -> Iterator[Path]:
 
 @asynccontextmanager
 async def running(state_dir: Path) -> AsyncIterator[EmbeddedRedis]:
-    """Start one, and end it whatever happens."""
+    """Start a private Redis, and end it whatever happens."""
     embedded = EmbeddedRedis(state_dir)
     try:
         await embedded.start()
@@ -46,7 +46,7 @@ async def running(state_dir: Path) -> AsyncIterator[EmbeddedRedis]:
 
 @asynccontextmanager
 async def client(state_dir: Path) -> AsyncIterator[Redis]:
-    """Talk to the private Redis."""
+    """Connect to the private Redis."""
     redis = connect(url(state_dir))
     assert isinstance(redis, Redis)
     yield redis
@@ -54,13 +54,13 @@ async def client(state_dir: Path) -> AsyncIterator[Redis]:
 
 
 def pid(embedded: EmbeddedRedis) -> int:
-    """Give the process that this one started."""
+    """Return the process id of the server that this one started."""
     assert embedded._child
     return embedded._child.pid
 
 
 async def back(state_dir: Path) -> None:
-    """Return when a Redis answers there."""
+    """Wait until a Redis answers there."""
     async with asyncio.timeout(BACK_WITHIN), client(state_dir) as redis:
         while True:
             with suppress(Exception):
@@ -70,7 +70,7 @@ async def back(state_dir: Path) -> None:
 
 
 async def test_it_starts_for_its_user_alone_and_writes_to_disk(state_dir: Path) -> None:
-    """It listens on the socket only, which nobody else may open, keeps every write, and evicts nothing."""
+    """It listens only on a private socket, keeps every write, and evicts nothing."""
     async with running(state_dir), client(state_dir) as redis:
         assert await redis.ping()
         told = await redis.config_get("*")
@@ -81,7 +81,7 @@ async def test_it_starts_for_its_user_alone_and_writes_to_disk(state_dir: Path) 
 
 
 async def test_the_second_half_uses_the_first_ones(state_dir: Path) -> None:
-    """Two on one state directory run one server, and the second's stop does not end it."""
+    """Two processes with one state directory share one server, and the second's stop does not end it."""
     async with running(state_dir) as first:
         async with running(state_dir) as second:
             assert second._child is None
@@ -90,7 +90,7 @@ async def test_the_second_half_uses_the_first_ones(state_dir: Path) -> None:
 
 
 async def test_two_that_start_at_once_run_one_server(state_dir: Path) -> None:
-    """However close the start, one lock decides."""
+    """Of two processes that start at the same time, exactly one starts a server."""
     first, second = EmbeddedRedis(state_dir), EmbeddedRedis(state_dir)
     try:
         await asyncio.gather(first.start(), second.start())
@@ -100,7 +100,7 @@ async def test_two_that_start_at_once_run_one_server(state_dir: Path) -> None:
 
 
 async def test_a_killed_server_is_back_with_its_data(state_dir: Path) -> None:
-    """Whoever kills it: within five seconds it is there again, and says so once in the log."""
+    """A killed server is back with its data within five seconds, and the log says so once."""
     with capture_logs() as logs:
         async with running(state_dir) as embedded, client(state_dir) as redis:
             await redis.set("kept", "1")
@@ -117,7 +117,7 @@ async def test_a_killed_server_is_back_with_its_data(state_dir: Path) -> None:
 
 
 async def test_the_half_that_stays_starts_it_again(state_dir: Path) -> None:
-    """When the half that had started it ends, the other half runs its own within five seconds."""
+    """When the half that started the server stops, the other half starts its own within five seconds."""
     async with running(state_dir) as first, running(state_dir) as second:
         watching = asyncio.create_task(second.run())
         await first.stop()
@@ -127,7 +127,7 @@ async def test_the_half_that_stays_starts_it_again(state_dir: Path) -> None:
 
 
 async def test_stop_ends_it_and_the_data_survive(state_dir: Path) -> None:
-    """After stop nothing listens; the next start finds what was written."""
+    """After a stop nothing listens, and the next start has the data."""
     async with running(state_dir) as embedded, client(state_dir) as redis:
         await redis.set("kept", "1")
         child = embedded._child
@@ -140,7 +140,7 @@ async def test_stop_ends_it_and_the_data_survive(state_dir: Path) -> None:
 
 
 async def test_one_that_a_killed_daemon_left_running_is_taken_over(state_dir: Path) -> None:
-    """A Redis whose daemon was killed is used by the next one, which ends it when it stops."""
+    """The next daemon uses the Redis of one that was killed, and ends it when it stops."""
     killed = EmbeddedRedis(state_dir)
     await killed.start()
     child = killed._child
@@ -154,7 +154,7 @@ async def test_one_that_a_killed_daemon_left_running_is_taken_over(state_dir: Pa
 
 
 async def test_a_socket_that_a_crash_left_behind_is_in_nobodys_way(state_dir: Path) -> None:
-    """A stale socket file is replaced."""
+    """A socket file that a crash left behind does not prevent the next start."""
     async with running(state_dir) as embedded:
         os.kill(pid(embedded), signal.SIGKILL)
     assert socket_path(state_dir).exists()
@@ -163,7 +163,7 @@ async def test_a_socket_that_a_crash_left_behind_is_in_nobodys_way(state_dir: Pa
 
 
 async def test_a_relative_state_dir_works(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A state directory given relative to where we are means the same to us, to Redis and to its client."""
+    """A relative state directory means the same for us, Redis and its client."""
     monkeypatch.chdir(state_dir)
     async with running(Path("here")), client(Path("here")) as redis:
         assert await redis.ping()
@@ -173,7 +173,7 @@ async def test_a_relative_state_dir_works(state_dir: Path, monkeypatch: pytest.M
 async def test_no_redis_server_is_one_line_with_the_remedy(
     state_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where no redis-server is installed, we say what to install."""
+    """Without redis-server one line says what to install."""
     monkeypatch.setenv("PATH", str(state_dir))
     with pytest.raises(SiagaError, match="apt install redis-server") as raised:
         await EmbeddedRedis(state_dir).start()
@@ -181,7 +181,7 @@ async def test_no_redis_server_is_one_line_with_the_remedy(
 
 
 async def test_too_long_a_state_dir_is_one_line(state_dir: Path) -> None:
-    """A path that a Unix socket cannot have is named before anything is made."""
+    """A state directory too long for a Unix socket is named in one line, before anything is made."""
     long = state_dir / ("x" * 100)
     with pytest.raises(SiagaError, match="choose a shorter state_dir") as raised:
         await EmbeddedRedis(long).start()
@@ -190,7 +190,7 @@ async def test_too_long_a_state_dir_is_one_line(state_dir: Path) -> None:
 
 
 async def test_a_state_dir_that_is_a_file_is_one_line(state_dir: Path) -> None:
-    """A place where no folder can be made is named."""
+    """A state directory that cannot be made is named in one line."""
     (state_dir / "file").write_text("")
     with pytest.raises(SiagaError, match="set state_dir to a writable folder") as raised:
         await EmbeddedRedis(state_dir / "file").start()
@@ -198,7 +198,7 @@ async def test_a_state_dir_that_is_a_file_is_one_line(state_dir: Path) -> None:
 
 
 async def test_a_lock_that_cannot_be_taken_is_one_line(state_dir: Path) -> None:
-    """Any other refusal of the system on the way is one line too, and not the end of the daemon."""
+    """A lock that cannot be taken is one line that names it."""
     (state_dir / "redis" / "redis.lock").mkdir(parents=True)
     with pytest.raises(SiagaError, match=r"redis\.lock") as raised:
         await EmbeddedRedis(state_dir).start()
@@ -206,7 +206,7 @@ async def test_a_lock_that_cannot_be_taken_is_one_line(state_dir: Path) -> None:
 
 
 async def test_one_that_ends_at_its_start_is_one_line_at_once(state_dir: Path) -> None:
-    """A server that cannot run is not started again and again: its end is told, with the place of its log."""
+    """A server that ends at its start fails at once in one line, which names its log."""
     (state_dir / "redis" / "redis.log").mkdir(parents=True)
     with pytest.raises(SiagaError, match=r"ended at its start \(code 1\); see .*redis\.log") as raised:
         async with running(state_dir):
@@ -215,7 +215,7 @@ async def test_one_that_ends_at_its_start_is_one_line_at_once(state_dir: Path) -
 
 
 def flipped(file: Path, where: bytes) -> None:
-    """Flip all bits of one byte: where that stands in the second half, else the last but four."""
+    """Flip all bits of one byte: where `where` is found in the second half, or the fifth from the end."""
     content = bytearray(file.read_bytes())
     at = content.index(where, len(content) // 2) if where else len(content) - 5
     content[at] ^= 0xFF
@@ -236,7 +236,7 @@ def flipped(file: Path, where: bytes) -> None:
 async def test_after_a_flipped_byte_in_its_files_it_begins_with_nothing(
     state_dir: Path, part: str, at: bytes
 ) -> None:
-    """Nothing in them is the only copy: they go, it is said, and the block list is made anew."""
+    """With damaged files the server starts empty and the log says so, since the block list can be rebuilt."""
     async with running(state_dir), client(state_dir) as redis:
         for nth in range(100):
             await redis.set(f"kept{nth}", "1" * 10)
@@ -252,7 +252,7 @@ async def test_after_a_flipped_byte_in_its_files_it_begins_with_nothing(
 
 
 async def test_one_that_does_not_answer_is_one_line(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that runs and never answers is given up after a while, and ended."""
+    """A server that does not answer is given up after a while, in one line."""
     monkeypatch.setattr(redis_server_, "START_SECONDS", 0.3)
     program = state_dir / "redis-server"
     program.write_text("#!/bin/sh\nexec sleep 60\n")
@@ -268,7 +268,7 @@ async def test_one_that_does_not_answer_is_one_line(state_dir: Path, monkeypatch
 async def test_the_watch_goes_on_when_a_start_fails(
     state_dir: Path, monkeypatch: pytest.MonkeyPatch, file: str
 ) -> None:
-    """A start that fails is logged and tried again: verdicts go on without the store meanwhile."""
+    """A start that fails is logged and tried again until it works."""
     monkeypatch.setattr(redis_server_, "WATCH_SECONDS", 0.01)
     obstacle = state_dir / "redis" / file
     obstacle.mkdir(parents=True)
@@ -286,7 +286,7 @@ async def test_the_watch_goes_on_when_a_start_fails(
 
 
 def test_a_command_without_the_daemon_says_how_to_start_it(state_dir: Path) -> None:
-    """Where nothing runs, a command says so in one line, with exit code 4."""
+    """A command without a daemon fails in one line with exit code 4."""
     with pytest.raises(UnreachableError, match="siaga112 run") as raised:
         require_running(state_dir)
     assert "\n" not in str(raised.value)

@@ -1,4 +1,4 @@
-"""The doctor's look at a Redis, in each way in which a centre may run it, with the rights that we ship."""
+"""The doctor's examination of a Redis on each topology, with the rights that we ship."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -17,14 +17,14 @@ from tests.lab.redis_servers import ACL, Cluster, RedisServer, Sentinels, Tls, c
 pytestmark = pytest.mark.redis
 
 EVERY_SITE = (f"GET {OTHERS}", f"SET {OTHERS} 1")
-"""What the lab's user may beyond the shipped one's: each test has a site of its own."""
+"""What the lab's user may do beyond the shipped one, since each test has its own site."""
 
 Lab = Callable[[], AbstractContextManager[Tls | Sentinels | Cluster]]
 
 
 @pytest.mark.parametrize(("lab", "servers"), [(tls, 1), (sentinels, 1), (cluster, 3)])
 async def test_each_server_that_takes_writes_is_looked_at(lab: Lab, servers: int, site: str) -> None:
-    """One server, the master that sentinels name, every master of a cluster: same questions, same rights."""
+    """The doctor examines one server, the sentinels' master, or each master of a cluster, with our rights."""
     with lab() as running:
         async with opened(running.url, site) as store:
             await store.block_list.switch(Switch(Mode.OFF), Mode.OBSERVE)
@@ -44,7 +44,7 @@ async def test_each_server_that_takes_writes_is_looked_at(lab: Lab, servers: int
 
 
 async def test_the_administrator_may_too_much(redis_server: RedisServer, site: str) -> None:
-    """Without an access list everything is allowed, and all that we look for is named."""
+    """Without an access list, the doctor names the rights that siaga112 should not have."""
     client = connect(redis_server.url)
     try:
         seen = await examine(client, site)
@@ -57,7 +57,7 @@ async def test_the_administrator_may_too_much(redis_server: RedisServer, site: s
 
 
 async def test_a_server_that_is_not_there_is_told_in_a_few_words(site: str) -> None:
-    """What the system says, without the driver's words around it."""
+    """A server that does not exist is reported in the system's words, without the driver's."""
     client = connect("unix:///nowhere/redis.sock")
     try:
         seen = await examine(client, site)
@@ -67,7 +67,7 @@ async def test_a_server_that_is_not_there_is_told_in_a_few_words(site: str) -> N
 
 
 def test_every_right_that_we_ship_is_checked() -> None:
-    """The commands in config/redis-acl.conf are those that the doctor looks for, and a few that it uses."""
+    """The doctor checks every right in config/redis-acl.conf except a few that it uses itself."""
     user = next(line for line in ACL.read_text("utf-8").splitlines() if line.startswith("user "))
     shipped = {word[1:] for word in user.split() if word.startswith("+")}
     asked = {words.split()[0].lower() for words in NEEDED}

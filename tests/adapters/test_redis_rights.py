@@ -1,4 +1,4 @@
-"""TLS with certificates on both sides, and a user with no more rights than we use."""
+"""TLS with certificates on both sides, and a user with only the rights that we use."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -17,21 +17,21 @@ pytestmark = pytest.mark.redis
 
 @pytest.fixture(scope="module")
 def secure() -> Iterator[Tls]:
-    """Run a server with TLS and an access list for all tests that do it no harm."""
+    """Run a server with TLS and an access list for all tests that do not disturb it."""
     with tls() as running:
         yield running
 
 
 @pytest.fixture(autouse=True)
 async def closed(secure: Tls) -> AsyncIterator[None]:
-    """Let no test end before its connections have: TLS says good-bye, also after a refused login."""
+    """Wait until a test's connections have ended: TLS has a closing message, even after a rejected login."""
     yield
     await until(lambda: "\n" not in secure.server.ask("CLIENT", "LIST", "TYPE", "NORMAL").strip())
 
 
 @pytest.mark.fault("redis_user", "redis_rights")
 async def test_the_user_may_do_what_we_do_and_nothing_else(secure: Tls, site: str) -> None:
-    """With the rights in config/redis-acl.conf nothing of ours is refused, and nothing else is granted."""
+    """With config/redis-acl.conf Redis permits everything that we do, and rejects what we never do."""
     async with opened(secure.url, site) as store:
         assert not [one for one in await every_answer(store) if isinstance(one, Exception)]
         await change(store, blocked_for_good)
@@ -66,7 +66,7 @@ async def test_the_user_may_do_what_we_do_and_nothing_else(secure: Tls, site: st
 async def test_a_server_whose_certificate_does_not_fit_is_not_spoken_to(
     secure: Tls, query: str, host: str, site: str
 ) -> None:
-    """Without the right certificates on both sides nothing is told to anybody."""
+    """Without the right certificates on both sides no connection is made."""
     url = f"rediss://{LOGIN}@{secure.address.replace('127.0.0.1', host)}{query.format(secure.folder)}"
     async with opened(url, site) as store:
         with pytest.raises(StoreDownError):
@@ -74,14 +74,14 @@ async def test_a_server_whose_certificate_does_not_fit_is_not_spoken_to(
 
 
 async def test_a_name_that_the_certificate_lacks_can_be_let_pass(secure: Tls, site: str) -> None:
-    """`ssl_check_hostname=false` asks for the authority's word only, as bare addresses may need."""
+    """`ssl_check_hostname=false` checks the authority only, as bare addresses may need."""
     url = secure.url.replace("127.0.0.1", "localhost") + "&ssl_check_hostname=false"
     async with opened(url, site) as store:
         await store.ping()
 
 
 async def test_a_wrong_password_is_not_shown(secure: Tls, site: str) -> None:
-    """What Redis says of a refused login does not tell the password."""
+    """The error after a rejected login does not contain the password."""
     async with opened(secure.url.replace("change-me", "hunter2"), site) as store:
         with pytest.raises(StoreDownError) as raised:
             await store.block_list.ping()

@@ -1,4 +1,4 @@
-"""What Sentinel and Cluster add: fail-over, and slots that move, under the same client."""
+"""Sentinel and Cluster: fail-overs, and slots that move, with the same client."""
 
 import asyncio
 import os
@@ -31,26 +31,26 @@ CALLERS = [Caller(f"+62812000{number:04}") for number in range(200)]
 BATCH = 100
 LASTING = Standing(level=Level.PERMANENT, since=NOW)
 GENEROUS = 90.0
-"""Seconds within which whatever a test waits for comes, also on a machine that is busy.
+"""Seconds within which everything that a test waits for comes, even on a busy machine.
 
-A sentinel whose clock stood for 2 s waits for 30 s before it acts again (sentinel.c, SENTINEL_TILT_PERIOD),
-and a fail-over that found no majority is tried again after twice `failover-timeout`.
+A sentinel whose clock stood still for 2 s acts again only after 30 s (sentinel.c, SENTINEL_TILT_PERIOD), and
+a fail-over that found no majority is tried again after twice `failover-timeout`.
 """
 
 NOTICED = 5.0
-"""Seconds that would be far too long for a kill switch, and still less than a replaced master goes on."""
+"""Seconds: far too long for a kill switch, but shorter than a replaced master stays up."""
 
 
 @pytest.fixture
 def watched() -> Iterator[Sentinels]:
-    """Give a test a master, replicas and sentinels of its own."""
+    """Run a master, replicas and sentinels for one test."""
     with sentinels() as running:
         yield running
 
 
 @pytest.fixture
 def slotted() -> Iterator[Cluster]:
-    """Give a test a cluster of its own."""
+    """Run a cluster for one test."""
     with cluster() as running:
         yield running
 
@@ -63,7 +63,7 @@ def slotted() -> Iterator[Cluster]:
 async def test_after_a_failover_the_block_list_is_what_the_records_say(
     watched: Sentinels, how: str, site: str
 ) -> None:
-    """What the old master took with it is published again: no block is missing, none has risen."""
+    """After a fail-over, what the old master took with it is published again until list and records agree."""
     async with opened(watched.url, site) as store:
         await store.switch(Switch(Mode.ENFORCE, NOW), Mode.OBSERVE)
         publishing = asyncio.create_task(store.publisher.run())
@@ -105,24 +105,24 @@ async def test_after_a_failover_the_block_list_is_what_the_records_say(
 
 
 async def standings(block_list: RedisBlockList) -> set[Caller]:
-    """Give who has a standing there; nobody while it cannot be read."""
+    """Return who has a standing; nobody while it cannot be read."""
     with suppress(StoreDownError):
         return {caller async for page in block_list.standings() for caller, held in page if held != NOBODY}
     return set()
 
 
 def freed(record: CallerRecord) -> CallerRecord:
-    """Lift what is in force."""
+    """Lift the block in force."""
     return decisions.lift(record, Lift(NOW, "supervisor", "stolen"))
 
 
 def pids_of(running: Sentinels) -> tuple[int, ...]:
-    """Who takes part: servers, sentinels, and we."""
+    """Return the process ids of all that take part: servers, sentinels and ourselves."""
     return (os.getpid(), *(one.pid for one in (*running.servers.values(), *running.sentinels)))
 
 
 async def tried_until_done(how: Callable[[], Awaitable[object]]) -> None:
-    """Do something as often as it takes."""
+    """Do something as often as it takes to succeed."""
     async with within(GENEROUS, "something to be done at last"):
         while True:
             try:
@@ -134,7 +134,7 @@ async def tried_until_done(how: Callable[[], Awaitable[object]]) -> None:
 
 
 async def first_mode(block_list: RedisBlockList, wanted: Mode | None) -> Mode | None:
-    """Ask for the mode until somebody answers with the one that is wanted."""
+    """Ask for the mode until the answer is the one that is wanted."""
     last: object = "nothing"
     try:
         async with within(GENEROUS, f"the mode {wanted}"):
@@ -152,7 +152,7 @@ async def first_mode(block_list: RedisBlockList, wanted: Mode | None) -> Mode | 
 
 
 async def test_a_master_that_asks_for_replicas_it_lacks_is_down(watched: Sentinels, site: str) -> None:
-    """Where the centre set min-replicas-to-write, a refused write is worth trying again, and is not lost."""
+    """If the master has fewer replicas than min-replicas-to-write, a write fails as StoreDownError."""
     async with opened(watched.url, site) as store:
         block_list = store.block_list
         master = watched.servers[watched.master]
@@ -177,7 +177,7 @@ async def test_a_master_that_asks_for_replicas_it_lacks_is_down(watched: Sentine
 async def test_a_slot_that_moves_under_updates_loses_nothing(
     slotted: Cluster, target: str, bucket: str, site: str
 ) -> None:
-    """While keys are here and there verdicts are answered and standings written; none is lost."""
+    """While a slot moves, verdicts are answered and standings written, and none is lost."""
     async with opened(slotted.url, site) as store:
         block_list = store.block_list
         slot = slotted.nodes[slotted.spare].ask("CLUSTER", "KEYSLOT", block_list._of(CALLER))
@@ -186,7 +186,7 @@ async def test_a_slot_that_moves_under_updates_loses_nothing(
         told: list[int] = []
 
         async def updates() -> None:
-            """Keep eight connections busy with standings of callers who share that bucket."""
+            """Write standings of callers in that bucket, eight at a time."""
             while True:  # ends: cancelled below
                 numbers = range(len(told), len(told) + 8)
                 await asyncio.gather(*(block_list._send([put(block_list, n)]) for n in numbers))
@@ -223,7 +223,7 @@ async def test_a_slot_that_moves_under_updates_loses_nothing(
 
 
 def put(block_list: RedisBlockList, number: int) -> tuple[object, ...]:
-    """Spell a standing of a caller in CALLER's bucket."""
+    """Return the command that writes a standing of a caller in CALLER's bucket."""
     return ("HSET", block_list._of(CALLER), str(number), dump_standing(LASTING))
 
 
@@ -231,14 +231,14 @@ def put(block_list: RedisBlockList, number: int) -> tuple[object, ...]:
 
 
 def servers_of(running: Sentinels | Cluster) -> list[RedisServer]:
-    """Give the servers that hold data."""
+    """Return the servers that hold data."""
     return [*(running.servers if isinstance(running, Sentinels) else running.nodes).values()]
 
 
 async def test_without_any_server_all_is_down_and_comes_back(
     watched: Sentinels, slotted: Cluster, site: str
 ) -> None:
-    """What Sentinel and Cluster raise while nothing can be reached is "down", each question of it."""
+    """While no server of a Sentinel or Cluster runs, questions are StoreDownError; afterwards they work."""
     for running in (watched, slotted):
         async with opened(running.url, site) as store:
             await store.ping()
@@ -254,7 +254,7 @@ async def test_without_any_server_all_is_down_and_comes_back(
 async def test_an_answer_that_came_too_late_reaches_nobody(
     watched: Sentinels, slotted: Cluster, site: str
 ) -> None:
-    """A question given up at its deadline never leaves its answer to the next caller's."""
+    """The answer to a question that was given up at its deadline never reaches the next caller."""
     for running in (watched, slotted):
         async with opened(running.url, site, IMPATIENCE) as store:
             await store.block_list.put([(CALLER, LASTING)])
@@ -271,7 +271,7 @@ async def test_an_answer_that_came_too_late_reaches_nobody(
 
 @pytest.mark.parametrize("kind", [sentinels, cluster])
 async def test_sentinel_and_cluster_with_tls(kind: type, site: str) -> None:
-    """`rediss+…` is TLS to every server and sentinel."""
+    """With `rediss+…` every server and sentinel is reached by TLS."""
     with kind(encrypted=True) as running:
         async with opened(running.url, site) as store:
             assert not [one for one in await every_answer(store) if isinstance(one, Exception)]

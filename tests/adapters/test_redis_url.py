@@ -1,4 +1,4 @@
-"""The address of a Redis: every form that is documented, and one line for every other."""
+"""The address of a Redis: every documented form, and one line for everything else."""
 
 import pytest
 
@@ -19,7 +19,7 @@ from siaga112.errors import ConfigurationError
     ],
 )
 def test_hosts_have_the_ports_that_their_kind_has(url: str, kind: Kind, hosts: list[tuple[str, int]]) -> None:
-    """A port left out is the usual one of a server, a sentinel or a node."""
+    """A port that is left out is the usual one of a server, a sentinel or a node."""
     address = parse(url)
     assert address.kind is kind
     assert list(address.hosts) == hosts
@@ -27,7 +27,7 @@ def test_hosts_have_the_ports_that_their_kind_has(url: str, kind: Kind, hosts: l
 
 
 def test_the_parts_of_an_address() -> None:
-    """User, password, master, database and options are where the form says, with %XX resolved."""
+    """User, password, master, database and options are read from their places, with %XX resolved."""
     address = parse("rediss+sentinel://u%40x:p%2F%3A@h/main/3?ssl_ca_certs=/a%20b&sentinel_password=s%26t")
     assert (address.username, address.password) == ("u@x", "p/:")
     assert (address.master, address.db) == ("main", 3)
@@ -37,12 +37,12 @@ def test_the_parts_of_an_address() -> None:
 
 @pytest.mark.parametrize("url", ["unix:///run/redis.sock?db=4", "redis://h/4", "redis://h?db=4"])
 def test_the_database_of_an_address(url: str) -> None:
-    """The database is in the path, or, where the path is a socket's, an option."""
+    """The database is in the path or, if the path is a socket's, an option."""
     assert parse(url).db == 4
 
 
 def test_ssl_true_is_tls() -> None:
-    """`ssl=true` says the same as `rediss`."""
+    """`ssl=true` means the same as `rediss`."""
     assert parse("redis+cluster://h?ssl=true&ssl_check_hostname=no").tls == {"ssl_check_hostname": False}
     assert parse("rediss://h").tls == {}
 
@@ -80,7 +80,7 @@ def test_ssl_true_is_tls() -> None:
     ],
 )
 def test_what_is_no_address_is_one_line_that_repeats_nothing_of_it(url: str, says: str) -> None:
-    """A mistake is named with its remedy, and no part of the address, which may be the password's."""
+    """A wrong address is rejected with the remedy, and no part of it is repeated: it may be the password."""
     with pytest.raises(ConfigurationError) as raised:
         connect(url)
     line = str(raised.value)
@@ -107,10 +107,10 @@ def test_what_is_no_address_is_one_line_that_repeats_nothing_of_it(url: str, say
     ],
 )
 def test_passwords_are_masked(url: str, shown: str) -> None:
-    """What is shown of an address has all of it but the passwords."""
+    """An address is shown completely, except for its passwords."""
     assert masked(url) == shown
 
 
 def test_a_taken_apart_address_does_not_show_its_passwords() -> None:
-    """Printed or logged, an address keeps its secrets."""
+    """The repr of a parsed address hides its passwords."""
     assert "hunter2" not in repr(parse("redis+sentinel://u:hunter2@a/m?sentinel_password=hunter2"))

@@ -1,4 +1,4 @@
-"""A daemon's metrics, read back over HTTP from the endpoint that shows them."""
+"""Reading a daemon's metrics over HTTP from its endpoint."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,20 +23,20 @@ HOST = "127.0.0.1"
 
 @pytest.fixture
 def metrics() -> Metrics:
-    """Give metrics of a site that has seen something."""
+    """Return the metrics of a site in which something has happened."""
     return full()
 
 
 @pytest.fixture
 async def port(metrics: Metrics) -> AsyncIterator[int]:
-    """Show them."""
+    """Serve them."""
     endpoint = HttpEndpoint(metrics, dict, lambda: metrics.pending(4))
     yield await endpoint.start(HOST, 0)
     await endpoint.stop()
 
 
 async def problem(page: MetricsPage) -> str:
-    """Give why a page cannot be read."""
+    """Return why a page cannot be read."""
     with pytest.raises(ProbeError) as raised:
         await DaemonProbe(page).vitals()
     assert "\n" not in str(raised.value)
@@ -44,7 +44,7 @@ async def problem(page: MetricsPage) -> str:
 
 
 async def test_what_is_shown_is_read(metrics: Metrics, port: int) -> None:
-    """Verdicts with their times, causes that happened, the outbox, and who is connected."""
+    """Verdicts with their times, missing answers by cause, the outbox and the connections are read."""
     metrics.answers("redis", up=True)
     metrics.ami_connected(up=True)
     metrics.screened(Screening(Verdict.ALLOW, ScreenReason.NOT_BLOCKED), 0.0015)
@@ -59,7 +59,7 @@ async def test_what_is_shown_is_read(metrics: Metrics, port: int) -> None:
 
 @pytest.mark.parametrize("host", [HOST, "::1", "0.0.0.0", "::"])
 async def test_readiness_is_read_wherever_it_listens(metrics: Metrics, host: str) -> None:
-    """The doctor reads which parts are ready, and which not, on any address of this machine."""
+    """The doctor reads which parts are ready, on any address of this machine."""
     endpoint = HttpEndpoint(metrics, lambda: {"redis": True, "ami": False}, lambda: None)
     port = await endpoint.start(host, 0)
     assert await ask_readiness(host, port) == DaemonSeen({"redis": True, "ami": False})
@@ -68,18 +68,18 @@ async def test_readiness_is_read_wherever_it_listens(metrics: Metrics, host: str
 
 
 async def test_another_sites_metrics_are_not_ours(port: int) -> None:
-    """What another site's daemon shows at that port is not taken for ours."""
+    """Another site's metrics at that port are not taken for ours."""
     assert await problem(MetricsPage(HOST, port, "another")) == "no metrics of site another"
 
 
 async def test_nobody_there(port: int) -> None:
-    """A port where nobody listens is told in two words."""
+    """A port on which nobody listens is reported as `connection refused`."""
     assert port
     assert await problem(MetricsPage(HOST, ports.free(), SITE)) == "connection refused"
 
 
 async def test_a_daemon_that_is_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A peer that takes the question and says nothing is given up."""
+    """A peer that accepts and never answers is given up."""
     monkeypatch.setattr(scrape, "PATIENCE_SECONDS", 0.05)
 
     async def keep_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -101,7 +101,7 @@ async def test_a_daemon_that_is_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 async def test_somebody_else_there(answer: bytes, told: str) -> None:
-    """Whatever else listens there, it is told in a few words."""
+    """Whatever else listens there is reported in a few words."""
 
     async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")  # ends: when the client goes
@@ -121,15 +121,15 @@ async def test_somebody_else_there(answer: bytes, told: str) -> None:
     ],
 )
 def test_all_addresses_are_reached_at_loopback(host: str, url: str) -> None:
-    """A daemon that listens everywhere listens here."""
+    """A daemon that listens on all addresses is asked on loopback."""
     assert MetricsPage(host, 9112, SITE).url == url
 
 
 async def test_a_page_without_end() -> None:
-    """Whoever listens at that port cannot fill the memory of who asks."""
+    """A page without end is given up, so that it cannot fill our memory."""
 
     async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")  # ends: with the client's question
+        await reader.readuntil(b"\r\n\r\n")  # ends: when the client has asked
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n" + b"#" * (2 * scrape.LONGEST))
         await writer.drain()  # ends: when the client has enough
         writer.close()
