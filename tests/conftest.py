@@ -14,7 +14,7 @@ from tests.printed import leaked
 settings.register_profile("siaga112", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("siaga112")
 
-# xdist sets it for its workers, and a command whose output is a pipe takes its width from it.
+# xdist sets COLUMNS for its workers, and a command that prints into a pipe takes its width from it.
 os.environ.pop("COLUMNS", None)
 
 

@@ -46,21 +46,21 @@ PLAIN = pytest.mark.parametrize("block_list", ["plain"], indirect=True)
 
 @pytest.fixture(scope="module", name="tls")
 def tls_running() -> Iterator[Tls]:
-    """Run one for all tests here."""
+    """Run a server with TLS for all tests here."""
     with tls() as running:
         yield running
 
 
 @pytest.fixture(scope="module", name="sentinel")
 def sentinel_running() -> Iterator[Sentinels]:
-    """Run one for all tests here."""
+    """Run a master with replicas and sentinels for all tests here."""
     with sentinels() as running:
         yield running
 
 
 @pytest.fixture(scope="module", name="cluster")
 def cluster_running() -> Iterator[Cluster]:
-    """Run one for all tests here."""
+    """Run a cluster for all tests here."""
     with cluster() as running:
         yield running
 
@@ -390,7 +390,7 @@ async def test_a_crash_between_the_two_is_made_up_for(both: Site, tmp_path: Path
     await both.change(blocked_for_good)
     (waiting,) = await both.records.unpublished()
     edition = Edition((await both.records.edition()).epoch, 1)
-    await both.block_list.publish([(waiting.caller, waiting.standing)], edition)  # and no note of it
+    await both.block_list.publish([(waiting.caller, waiting.standing)], edition)  # but not noted as published
     async with opened(tmp_path, both.block_list, both.records.site_name) as again:
         assert await again.published() == {CALLER: LASTING}
         assert await again.records.unpublished() == []

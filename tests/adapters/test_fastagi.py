@@ -1,4 +1,4 @@
-"""The FastAGI server on real sockets: it answers in order, and never keeps a call waiting."""
+"""The FastAGI server on real sockets: it answers in the right order and never keeps a call waiting."""
 
 import asyncio
 import gc

@@ -271,7 +271,7 @@ def test_the_cost_of_misuse_is_the_talk_of_calls_that_earned_a_strike() -> None:
 
 
 def test_verdicts_treatments_and_causes_are_counted() -> None:
-    """Blocked calls count by treatment, missing answers by cause, and blocks that `observe` spared in total."""
+    """Blocked calls count by treatment, missing answers by cause, and calls that `observe` spared in all."""
     metrics = make()
     blocked = Screening(Verdict.BLOCK, ScreenReason.BLOCKED, Treatment.ANNOUNCE, Level.TEMPORARY)
     metrics.screened(blocked, 0.0015)

@@ -68,7 +68,7 @@ class MemoryOutbox:
             self._changed.notify_all()
 
     async def wait(self, seconds: float) -> None:
-        """Wait for an entry."""
+        """Return when an entry waits, or after that time."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds), self._changed:
                 await self._changed.wait_for(lambda: bool(self._rows))

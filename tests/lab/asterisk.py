@@ -223,7 +223,7 @@ class Asterisk:
             raise AsteriskError(self._complaint("did not come up")) from error
 
     async def observe(self) -> Observer:
-        """Connect a witness with all rights, which sees every event."""
+        """Connect an observer with all rights, which sees every event."""
         return await Observer.connect(self.ami_port, LAB_USER, LAB_SECRET)
 
     async def observe_as_siaga(self) -> Observer:

@@ -39,7 +39,7 @@ lost, a write is acknowledged without it, yet it may become the next master."""
 
 
 class RedisServer:
-    """A redis-server, or a sentinel, with nothing on disk. Later lines of its file replace earlier ones."""
+    """A redis-server or sentinel; it stores nothing on disk. Later lines of its file replace earlier ones."""
 
     def __init__(self, home: Path, *lines: str, sentinel: bool = False) -> None:
         home.mkdir(exist_ok=True)
