@@ -26,7 +26,7 @@ the fault. A row without a figure promises that something does not happen, and i
 
 
 def main(path: Path) -> int:
-    """Print the table; say how many rows are missing."""
+    """Print the page; return 1 if a row is missing, else 0."""
     shown = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     missing = [key for rows in ROWS.values() for key, row in rows.items() if _lacking(row, _of(key, shown))]
     total = sum(len(rows) for rows in ROWS.values())
@@ -46,7 +46,7 @@ def _of(key: str, shown: Sequence[Shown]) -> list[Shown]:
 
 
 def _lacking(row: Row, shown: Sequence[Shown]) -> bool:
-    """Say whether a row was not tried, or not on each PBX."""
+    """Return whether a row was not tried, or not on every PBX that it needs."""
     return not shown or (row.pbx and not {one["pbx"] for one in shown} >= set(get_args(Version)))
 
 

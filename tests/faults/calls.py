@@ -1,4 +1,4 @@
-"""Calls as a PBX tells of them, in bytes, each at a time of its own."""
+"""Calls as a PBX reports them over AMI, in bytes; each event has its own time."""
 
 from typing import Final
 
@@ -16,18 +16,21 @@ def uid(number: int, at: Millis) -> CallId:
 
 
 def event(name: str, at: Millis, **headers: str) -> bytes:
-    """Write an event with its time."""
+    """Return an event with its timestamp."""
     head = f"Event: {name}\r\nPrivilege: call,all\r\nTimestamp: {at / SECOND:.6f}\r\n"
     return (head + "".join(f"{key}: {value}\r\n" for key, value in headers.items()) + "\r\n").encode()
 
 
 def arrives(call: str, number: str, at: Millis, verdict: str = "ALLOW", reason: str = "not_blocked") -> bytes:
-    """Write a call from its arrival into the menu; the dialplan's cleaning leaves what it can."""
+    """Return a call's events from its arrival to the menu."""
     return begins(call, number, at) + goes_on(call, number, at, verdict, reason)
 
 
 def begins(call: str, number: str, at: Millis) -> bytes:
-    """Write a call's arrival, up to the question to the daemon."""
+    """Return a call's events up to the question to the daemon.
+
+    SIAGA_CALLER, which the dialplan cleans, is empty unless the number is all digits.
+    """
     own = channel(call, CallerIDNum=number)
     clean = number if number.isdigit() else ""
     return event("Newchannel", at, **own) + event(
@@ -36,7 +39,7 @@ def begins(call: str, number: str, at: Millis) -> bytes:
 
 
 def goes_on(call: str, number: str, at: Millis, verdict: str = "ALLOW", reason: str = "not_blocked") -> bytes:
-    """Write how a call that arrived at that time goes on into the menu, with this answer."""
+    """Return the events from the daemon's answer to the menu, for a call that arrived at `at`."""
     own = channel(call, CallerIDNum=number)
     told = {"SIAGA_REASON": reason, "SIAGA_VERDICT": verdict}
     return b"".join(
@@ -50,13 +53,13 @@ def goes_on(call: str, number: str, at: Millis, verdict: str = "ALLOW", reason: 
 
 
 def queues(call: str, number: str, at: Millis) -> bytes:
-    """Write that the caller joins the queue."""
+    """Return the event of the caller joining the queue."""
     own = channel(call, CallerIDNum=number) | QUEUE
     return event("QueueCallerJoin", at, **own, Queue="siaga112", Position="1")
 
 
 def talks(call: str, number: str, at: Millis) -> bytes:
-    """Write that an operator takes the call."""
+    """Return the events of an operator answering the call."""
     bridge = {"BridgeUniqueid": f"b{call}", "BridgeType": "basic", "BridgeTechnology": "simple_bridge"}
     caller = channel(call, CallerIDNum=number) | QUEUE
     return event("BridgeEnter", at, **_operator(call), **bridge) + event(
@@ -65,12 +68,12 @@ def talks(call: str, number: str, at: Millis) -> bytes:
 
 
 def is_handed_over(call: str, at: Millis) -> bytes:
-    """Write that the operator sends the caller on to 113; the two stay in the bridge until that is done."""
+    """Return the event of the operator's blind transfer to 113. Both stay in the bridge until it is done."""
     return event("BlindTransfer", at, Result="Success", TransfereeUniqueid=call, Extension="113")
 
 
 def is_marked(call: str, mark: str, at: Millis) -> bytes:
-    """Write that the operator marks the call by a key."""
+    """Return the event of the operator marking the call with a key."""
     own = _operator(call) | {"Context": "siaga112-mark", "Exten": "s", "Priority": "7"}
     return event("UserEvent", at, **own, UserEvent="SiagaMark", Mark=mark, Call=call)
 
@@ -82,23 +85,23 @@ def _operator(call: str) -> dict[str, str]:
 
 
 def hangs_up(call: str, number: str, at: Millis, place: dict[str, str] = MENU) -> bytes:
-    """Write that the caller hangs up there."""
+    """Return the events of the caller hanging up at that place in the dialplan."""
     own = channel(call, CallerIDNum=number) | place
     return event("HangupRequest", at, **own) + event("Hangup", at, **own, Cause="16")
 
 
 def leaves(call: str, number: str, at: Millis) -> bytes:
-    """Write the rest of a call that arrived at that time: the caller hangs up in the menu."""
+    """Return the end of a call that arrived at `at`: the caller hangs up in the menu."""
     return hangs_up(call, number, at + LASTS)
 
 
 def misuse(call: str, number: str, at: Millis) -> bytes:
-    """Write the whole of it."""
+    """Return all events of a misuse: the caller hangs up in the menu."""
     return arrives(call, number, at) + leaves(call, number, at)
 
 
 def answered(call: str, number: str, at: Millis, mark: str) -> bytes:
-    """Write the whole of a call that an operator takes, hands over and marks; it lasts `LASTS`."""
+    """Return all events of a call that an operator answers, hands over and marks; it lasts `LASTS`."""
     return b"".join(
         (
             arrives(call, number, at),

@@ -1,4 +1,4 @@
-"""A daemon with a Redis of its own, and with a manager interface that says what a test tells it to."""
+"""A daemon with its own Redis and a fake manager interface, which sends the events a test gives it."""
 
 import asyncio
 import itertools
@@ -31,7 +31,7 @@ CALLER: Final = Caller("+6281211111111")
 
 @dataclass
 class Switchboard:
-    """A PBX of which there is only the manager interface, and the dialplan's questions."""
+    """A fake PBX: a manager interface, and the port at which tests ask the daemon as a dialplan would."""
 
     manager: Manager = field(default_factory=Manager)
     agi_port: int = field(default_factory=ports.free)
@@ -39,24 +39,24 @@ class Switchboard:
 
     @property
     def ami_port(self) -> int:
-        """Where its manager interface is."""
+        """The port of its manager interface."""
         return self.manager.port
 
 
 @dataclass
 class Rig:
-    """What a fault is tried on. Its calls are numbered, and lie in the past, one after the other."""
+    """A daemon with its Redis and a fake PBX, whose calls are numbered and come one after the other."""
 
     redis: RedisServer
     pbx: Switchboard
     daemon: Daemon
     session: Session | None
     url: str = ""
-    """Where Redis is, if not at the server's own address."""
+    """The address of Redis, if it is not the server's own."""
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     async def ask(self, number: str = NUMBER, uid: str = "1795463311.0") -> Answer:
-        """Ask as the dialplan does; how long it took, less what the machine had no processor for."""
+        """Ask as the dialplan does. The answer's time excludes waits for a processor."""
         before = no_processor(*self.pids)
         answer = await ask(self.pbx.agi_port, number, uid=uid)
         noise = no_processor(*self.pids) - before
@@ -64,17 +64,17 @@ class Rig:
 
     @property
     def pids(self) -> tuple[int, ...]:
-        """Who takes part in a verdict: the daemon, its Redis, and we who ask."""
+        """The processes that take part in a verdict: the daemon, its Redis, and this one."""
         return self.daemon.pid, self.redis.pid, os.getpid()
 
     def misuse(self, number: str = NUMBER, trunk: str = "trunk") -> str:
-        """Let a caller misuse the line; give the call."""
+        """Play a call that misuses the line; return its id."""
         call, at = self._next()
         self.play(misuse(call, number, at).replace(b"PJSIP/trunk-", f"PJSIP/{trunk}-".encode()))
         return call
 
     def answer(self, mark: str, at: Millis | None = None, number: str = NUMBER) -> str:
-        """Let an operator take a call, which may arrive at a certain time, and mark it; give the call."""
+        """Play a call that an operator answers and marks; return its id. `at`: when it arrives, if given."""
         call, next_at = self._next()
         self.play(answered(call, number, next_at if at is None else at, mark))
         return call
@@ -85,37 +85,37 @@ class Rig:
         return uid(nth, at), at
 
     def play(self, *events: bytes) -> None:
-        """Let the PBX tell of these events."""
+        """Send these events from the PBX."""
         assert self.session
         self.session.send(*events)
 
     async def up(self, calls: int) -> None:
-        """Wait until so many calls are in flight for the daemon."""
+        """Wait until the daemon has that many calls in progress."""
         async with within(20, f"{calls} calls in progress"):
             while await self.metric("calls_in_progress") != calls:
-                pass  # each look is a question to the daemon
+                pass  # no sleep: each check asks the daemon
 
     async def done(self, *command: str) -> str:
-        """Run a command to its good end; give what it printed."""
+        """Run a command that must succeed; return its output."""
         output = await self.daemon.command(*command)
         assert output.code == 0, output.err
         return output.out
 
     async def told(self, reason: str, number: str = NUMBER) -> Answer:
-        """Ask until that is the reason: a change is known to verdicts within a second, not at once."""
+        """Ask until the verdict has that reason. A change reaches verdicts within a second, not at once."""
         async with within(20, f"a verdict for the reason {reason}"):
             while (answer := await self.ask(number)).reason != reason:
-                pass  # each look is a caller's question
+                pass  # no sleep: each check asks for a verdict
         return answer
 
     async def why(self, number: str = NUMBER) -> dict[str, Any]:
-        """Give what `siaga112 why` tells of a caller."""
+        """Return what `siaga112 why` says of a caller."""
         (story,) = json.loads(await self.done("why", number, "--json"))
         return dict(story)
 
     async def metric(self, name: str, **labels: str) -> float:
-        """Give the sum of a metric's series that have these labels, as they are now."""
-        await asyncio.sleep(FRESH_SECONDS)  # as old as a page may be
+        """Return the current sum of a metric's series with these labels."""
+        await asyncio.sleep(FRESH_SECONDS)  # a page may be that old
         wanted = [f'{key}="{value}"' for key, value in labels.items()]
         return sum(
             float(line.rpartition(" ")[2])
@@ -126,7 +126,7 @@ class Rig:
 
     @asynccontextmanager
     async def store(self) -> AsyncIterator[PublishedStore]:
-        """Open what the daemon writes to, as its administrator."""
+        """Open the store that the daemon writes to."""
         redis, database = self.url or self.redis.url, self.daemon.given.get("SIAGA112_DATABASE__URL")
         if database:
             store = published_store(database, redis, "lab", 400 * DAY, ANSWER_SECONDS)
@@ -138,22 +138,22 @@ class Rig:
             await store.close()
 
     async def ledger(self) -> list[Entry]:
-        """Give all its rows."""
+        """Return the ledger's rows from a day before `NOW` to a day after it."""
         async with self.store() as store:
             return [row async for row in store.entries(NOW - DAY, NOW + DAY)]
 
     async def strikes(self, number: str = NUMBER) -> list[str]:
-        """Give the calls that cost the caller a strike."""
+        """Return the calls that cost the caller a strike."""
         async with self.store() as store:
             caller = canonical(number)
             assert caller
             return [strike.call for strike in (await store.load(caller)).strikes]
 
     async def until_recorded(self, rows: int, seconds: float = 20.0) -> list[Entry]:
-        """Wait until the ledger has so many rows; give them."""
+        """Wait until the ledger has that many rows; return them."""
         async with within(seconds, f"{rows} rows in the ledger"):
             while len(found := await self.ledger()) < rows:
-                pass  # each look is a question to the store
+                pass  # no sleep: each check asks the store
         return found
 
 
@@ -168,10 +168,10 @@ async def rig(
     environ: Mapping[str, str] | None = None,
     program: tuple[str, ...] = PROGRAM,
 ) -> AsyncIterator[Rig]:
-    """Run a daemon for a while; `url` instead of the server's own address."""
+    """Run a daemon while the block runs. `url`: the address of Redis, if it is not the server's own."""
     pbx = Switchboard()
     await pbx.manager.start()
-    environ = {"SIAGA112_AMI__CLOCK_TOLERANCE": "1d", **(environ or {})}  # for calls that lie in the past
+    environ = {"SIAGA112_AMI__CLOCK_TOLERANCE": "1d", **(environ or {})}  # for calls in the past
     config = f'[redis]\nurl = "{url or redis.url}"\n{more}'
     try:
         async with running(pbx, config, environ=environ, only=only, wait=wait, program=program) as daemon:
@@ -179,7 +179,7 @@ async def rig(
             found = Rig(redis, pbx, daemon, session, url)
             if only == "screen" and wait and "SIAGA112_DATABASE__URL" not in environ:
                 async with found.store() as store:
-                    await store.published()  # as the other half left it
+                    await store.published()  # as the tracking half would have left Redis
             yield found
     finally:
         await pbx.manager.stop()
@@ -187,13 +187,13 @@ async def rig(
 
 @pytest.fixture
 def redis() -> Iterator[RedisServer]:
-    """Give a test a server that it may harm; what it was told survives it."""
+    """Yield a Redis that a test may harm. Every write that it acknowledged survives a kill."""
     with home() as folder, RedisServer(folder, "appendonly yes", "appendfsync always") as server:
         yield server
 
 
 def resident(pid: int) -> float:
-    """Give the memory that a process holds, in MB."""
+    """Return the resident memory of a process, in MB."""
     with open(f"/proc/{pid}/statm", encoding="ascii") as statm:  # noqa: PTH123 - no path: a kernel's file
         return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
@@ -204,7 +204,7 @@ def descriptors(pid: int) -> int:
 
 
 def accepted(pid: int, port: int) -> int:
-    """Count the connections to a port that its owner has taken; one that still waits has no inode."""
+    """Count the connections to a port that the process has accepted; a waiting one has no inode yet."""
     count = 0
     for line in Path(f"/proc/{pid}/net/tcp").read_text("ascii").splitlines()[1:]:
         _, local, _, state, *_, inode = line.split()[:10]

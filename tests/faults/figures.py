@@ -1,4 +1,4 @@
-"""How a test tells which fault it is of, and its figures; a plugin that `tests/conftest.py` loads."""
+"""Pytest plugin, loaded by `tests/conftest.py`: which faults a test covers, and the figures it measures."""
 
 import json
 from collections.abc import Callable, Collection, Generator, Iterable
@@ -15,15 +15,16 @@ TIMES: Final = ("s", "ms")
 FIGURES: Final = pytest.StashKey[list["Figure"]]()
 
 SHORT_TIMES: Final = 5
-"""So many times as long may what is a time take in the short form, which runs beside other tests.
+"""The factor by which limits on times grow in the short form, which runs beside other tests.
 
-A verdict's 300 ms become 1.5 s: that is still before the dialplan's own guard of 2 s lets the caller go on.
+A verdict's 300 ms become 1.5 s, still less than the 2 s after which the dialplan's guard lets the call
+proceed.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """Something that was measured; `limit` is what it may be at most. More is worse."""
+    """A measured value; more is worse. `limit`: the largest value allowed."""
 
     row: str
     what: str
@@ -36,31 +37,31 @@ class Figure:
 
 
 def spelled(value: float) -> str:
-    """Write a value as people read it."""
+    """Format a value for people: whole, or with three significant digits."""
     return f"{value:,.0f}" if value == int(value) or abs(value) >= 100 else f"{value:.3g}"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add what `make faults` asks for."""
+    """Add the options that `make faults` uses."""
     group = parser.getgroup("faults")
     group.addoption("--figures", type=Path, help="write the figures of all faults to this file")
     group.addoption("--full", action="store_true", help="faults in full strength, not as short as it goes")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse a row that there is none of."""
+    """Raise UsageError if a test names a row that does not exist."""
     for item in items:
         if unknown := set(rows_of(item)) - KEYS:
             raise pytest.UsageError(f"{item.nodeid}: no such fault: {', '.join(sorted(unknown))}")
 
 
 def rows_of(item: pytest.Item) -> list[str]:
-    """Give the rows that a test is of."""
+    """Return the rows that a test covers."""
     return list(dict.fromkeys(key for mark in item.iter_markers("fault") for key in mark.args))
 
 
 def rows(names: Iterable[str], by_day: Collection[str]) -> list[ParameterSet]:
-    """Give a test's faults, each of its row; those that are not `by_day` are for nights."""
+    """Return parameters for a test, one for each row. Those not in `by_day` run at night only."""
     marks = {
         name: [pytest.mark.fault(name), *([] if name in by_day else [pytest.mark.night])] for name in names
     }
@@ -69,7 +70,7 @@ def rows(names: Iterable[str], by_day: Collection[str]) -> list[ParameterSet]:
 
 @pytest.fixture
 def full(request: pytest.FixtureRequest) -> bool:
-    """Say whether to try in full strength."""
+    """Return whether to test in full strength."""
     return bool(request.config.getoption("--full"))
 
 
@@ -78,9 +79,9 @@ Measured = Callable[..., None]
 
 @pytest.fixture
 def measured(request: pytest.FixtureRequest) -> Measured:
-    """Give a function that keeps a figure of this test, prints it, and holds it to its limit.
+    """Return a function that records and prints a figure of this test, and checks it against its limit.
 
-    What is counted or takes room is held to it everywhere; what takes time only in full strength.
+    In the short form, limits on times are `SHORT_TIMES` times as large; limits on counts and sizes stay.
     """
     figures = request.node.stash.setdefault(FIGURES, [])
     short = not request.config.getoption("--full")
@@ -99,7 +100,7 @@ def measured(request: pytest.FixtureRequest) -> Measured:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-    """Write what a test that passed has shown."""
+    """Append the rows and figures of a test that passed to the file of figures."""
     report: Any = yield
     path: Path | None = item.config.getoption("--figures")
     if path and call.when == "call" and report.passed and (rows := rows_of(item)):

@@ -1,8 +1,8 @@
-"""`siaga112 run` in which a step is somebody's last: `python -m tests.faults.killed ORDER run …`.
+"""`siaga112 run` that kills processes at a given step: `python -m tests.faults.killed ORDER run …`.
 
-At SIGUSR1 it reads the file ORDER and takes it away: a key of `STEPS`, how often, and whose pids. The NTH
-time from then on that it gets to that step these processes are gone by SIGKILL, with their children, and it
-goes on; without any pid the process itself is.
+At SIGUSR1 it reads and deletes the file ORDER: a key of `STEPS`, a number n, and pids. When it reaches that
+step for the n-th time from then on, it kills these processes and their children with SIGKILL and continues.
+Without pids it kills itself.
 """
 
 import os
@@ -37,7 +37,7 @@ STEPS: Final[dict[str, tuple[type, str, bool]]] = {
     "before it leaves the outbox": (SqliteOutbox, "drop", False),
     "it has left the outbox": (SqliteOutbox, "drop", True),
 }
-"""What is done at each step, in order; and whether the end comes after it, or before."""
+"""The method of each step, in order. True: processes are killed after it; False: before it."""
 
 
 TOGETHER: Final = frozenset(
@@ -54,22 +54,22 @@ TOGETHER: Final = frozenset(
         "it has left the outbox",
     }
 )
-"""The steps that many calls take at once: of twenty perhaps in one."""
+"""Steps that many calls take together: twenty calls may take one of these only once."""
 
 CALL_BY_CALL: Final = frozenset({"the hang-up is read", "the call is settled"})
-"""The steps that are taken for each call by itself."""
+"""Steps that each call takes by itself."""
 
 
 GONE_SECONDS: Final = 20
 
 
 def order(path: Path, step: str, nth: int, *pids: int) -> None:
-    """Write what the next SIGUSR1 is to mean."""
+    """Write the order that the next SIGUSR1 makes the process read."""
     path.write_text(f"{step}\n{nth} {' '.join(map(str, pids))}", "ascii")
 
 
 class _Doom:
-    """Which step is the last, and of whom."""
+    """The step at which to kill, and which processes."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -78,13 +78,13 @@ class _Doom:
         self._whose: list[int] = []
 
     def obey(self, *_: object) -> None:
-        """Read the order."""
+        """Read and delete the order."""
         self._step, numbers = self._path.read_text("ascii").split("\n")
         self._left, *self._whose = map(int, numbers.split())
         self._path.unlink()
 
     def at(self, step: str) -> None:
-        """Pass a step, maybe for the last time."""
+        """Count a step that was reached; kill if the order says so."""
         if step == self._step:
             self._left -= 1
             if self._left == 0:
@@ -92,7 +92,7 @@ class _Doom:
 
 
 def _end(pids: list[int]) -> None:
-    """Kill all of these and wait until they are gone; without any, ourselves."""
+    """Kill these processes and their children, and wait until they are gone. Without pids, kill this one."""
     if not pids:
         os.kill(os.getpid(), signal.SIGKILL)
     children = [
@@ -109,7 +109,7 @@ def _end(pids: list[int]) -> None:
 
 
 def watch(doom: _Doom, step: str) -> None:
-    """Let what is done at that step pass by `doom`."""
+    """Make the method of that step report to `doom`."""
     owner, name, after = STEPS[step]
     done = getattr(owner, name)
 

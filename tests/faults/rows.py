@@ -1,4 +1,4 @@
-"""The faults, each with the figure that is promised; a test names its row by the key."""
+"""The faults and what is promised for each. A test names its row by the key."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A fault; on both PBXs where one takes part."""
+    """A fault and its promise. `pbx`: it must be tried on both versions of Asterisk."""
 
     fault: str
     promised: str

@@ -1,4 +1,4 @@
-"""The page of faults and the list of them say the same."""
+"""docs/reliability.md and the list of faults agree."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 
 
 def test_every_row_is_on_the_page() -> None:
-    """A fault that was added, or a promise that was changed, is shown: run `make faults`."""
+    """The page shows each fault with its promise; `make faults` writes the page."""
     page = PAGE.read_text("utf-8")
     for rows in ROWS.values():
         for row in rows.values():
@@ -22,7 +22,7 @@ def test_every_row_is_on_the_page() -> None:
 
 
 def test_a_row_tried_on_one_pbx_of_two_is_missing() -> None:
-    """What takes a PBX is shown on each of them."""
+    """A row that needs a PBX is missing until it was tried on both versions."""
     row = Row("a fault", "nothing", pbx=True)
     shown = [{"rows": ["x"], "pbx": "22", "rule": "Held.", "test": "tests/x.py", "figures": []}]
     assert _lacking(row, shown)
@@ -31,7 +31,7 @@ def test_a_row_tried_on_one_pbx_of_two_is_missing() -> None:
 
 
 def test_the_worst_of_all_tries_is_shown() -> None:
-    """Of two figures of one kind the page has the larger."""
+    """Of two figures of the same kind, the page shows the larger."""
     figures = [
         {"row": "x", "what": "waited", "value": value, "unit": "ms", "limit": 50} for value in (3, 7.25)
     ]
@@ -45,6 +45,6 @@ def test_the_worst_of_all_tries_is_shown() -> None:
 
 @pytest.mark.parametrize(("value", "text"), [(0, "0"), (0.0123, "0.0123"), (1_234.5, "1,234"), (3, "3")])
 def test_figures_are_spelled_as_people_read_them(value: float, text: str) -> None:
-    """Three digits, or whole."""
+    """A figure has three significant digits, or is a whole number."""
     assert spelled(value) == text
     assert str(Figure("x", "lost", value, "", None)) == f"lost {text}"

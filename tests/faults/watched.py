@@ -1,7 +1,7 @@
-"""`siaga112 run` that also watches its own event loop, as `python -m tests.faults.watched run`.
+"""`siaga112 run` that also measures the lag of its event loop: `python -m tests.faults.watched run`.
 
-At SIGUSR1 it logs for how long at most, since the last time, the loop kept somebody waiting who was due
-(`lag`): milliseconds by the wall clock, less those in which the machine had no processor for us.
+At SIGUSR1 it logs the largest lag since the last SIGUSR1 (`lag`): how late the loop resumed a task that was
+due, in milliseconds, without the time in which the machine had no processor for this process.
 """
 
 import asyncio
@@ -22,14 +22,14 @@ _log = structlog.get_logger()
 
 
 class Lag:
-    """The worst since the last time that it was told."""
+    """The largest lag since it was last logged."""
 
     def __init__(self) -> None:
         self._schedule = os.open(Path("/proc/self/schedstat"), os.O_RDONLY)
         self.worst = self.noise = 0.0
 
     async def run(self) -> None:
-        """Be due every few milliseconds."""
+        """Sleep a few milliseconds at a time, and measure how late each sleep ends."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self.tell)
         while True:
             due, waited = time.perf_counter() + LOOK_SECONDS, self._no_processor()
@@ -40,12 +40,12 @@ class Lag:
             self.noise = max(self.noise, noise)
 
     def tell(self) -> None:
-        """Log it, and begin anew."""
+        """Log the largest lag, and reset it."""
         _log.info("lag", milliseconds=max(0.0, self.worst * 1e3), noise=self.noise * 1e3)
         self.worst = self.noise = 0.0
 
     def _no_processor(self) -> float:
-        """Give the seconds that the main thread was ready to run and could not (proc(5), schedstat)."""
+        """Return the seconds for which the main thread waited for a processor (proc(5), schedstat)."""
         return int(os.pread(self._schedule, 99, 0).split()[1]) / 1e9
 
 
