@@ -1,4 +1,4 @@
-"""Clocks that are wrong, and clocks that are put right: the PBX's, and ours, which `faketime` turns."""
+"""Clocks that are wrong or are corrected: the PBX's, and ours, which `faketime` changes."""
 
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -30,23 +30,23 @@ pytestmark = pytest.mark.redis
 YEARS: Final[Millis] = 3_653 * DAY
 HOUR: Final[Millis] = 3_600 * SECOND
 SIX: Final = 6
-"""Calls, of which the last would block."""
+"""Misuses of one caller; the last would lead to a block."""
 STRICT: Final = {"SIAGA112_AMI__CLOCK_TOLERANCE": "10m"}
 
 
 @dataclass(slots=True)
 class Turned:
-    """The clock of the daemon and of the commands beside it; monotonic time goes on as it does."""
+    """The clock that the daemon and its commands see. Monotonic time stays right."""
 
     file: Path
 
     @property
     def environ(self) -> Mapping[str, str]:
-        """What makes programs look at this clock.
+        """The environment that makes programs use this clock.
 
-        Without the last, libfaketime turns the times of `pthread_cond_timedwait` wrong with glibc 2.36, so
-        that a thread waits seconds for Python's lock: 4 of 32 such daemons froze on a loaded machine, and
-        none of 32 with it.
+        Without the last variable, libfaketime falsifies the times of `pthread_cond_timedwait` with glibc
+        2.36, so that a thread waits seconds for Python's lock: on a loaded machine 4 of 32 such daemons
+        froze, and none of 32 with it.
         """
         (library,) = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
         return {
@@ -59,26 +59,26 @@ class Turned:
         }
 
     def by(self, span: Millis) -> None:
-        """Set it so far from the right time."""
+        """Set the clock off the right time by `span`."""
         self.file.write_text(f"{span // SECOND:+d}\n", "ascii")
 
 
 @pytest.fixture
 def turned(tmp_path: Path) -> Turned:
-    """Give a clock that is right."""
+    """Return a clock that shows the right time."""
     clock = Turned(tmp_path / "offset")
     clock.by(0)
     return clock
 
 
 def six_calls(off: Millis) -> list[tuple[str, bytes]]:
-    """Give six misuses of one number, one after the other, as a PBX tells of them whose clock is off."""
+    """Return six misuses of one number, one after the other, as a PBX whose clock is off reports them."""
     times = [NOW - (SIX - nth) * (LASTS + SECOND) + off for nth in range(SIX)]
     return [(uid(nth, at), misuse(uid(nth, at), NUMBER, at)) for nth, at in enumerate(times)]
 
 
 async def counted(running: Rig) -> float:
-    """Give how many events were counted as off."""
+    """Return how many events the daemon counted because their time was off."""
     return await running.metric("ami_clock_off_total")
 
 
@@ -89,7 +89,7 @@ async def counted(running: Rig) -> float:
 async def test_a_pbx_whose_clock_is_wrong_strikes_nobody(
     name: str, off: Millis, redis: RedisServer, measured: Measured
 ) -> None:
-    """Six calls that would block: no strike, no block, each event counted, each call found by its id."""
+    """While the PBX's clock is wrong, six misuses give no strike and no block, and are found by their id."""
     async with rig(redis, environ=STRICT) as running:
         calls = six_calls(off)
         running.play(*(told for _, told in calls))
@@ -114,13 +114,13 @@ async def test_a_pbx_whose_clock_is_wrong_strikes_nobody(
 
 @pytest.mark.fault("clock_pbx")
 async def test_an_instant_of_1970_is_malformed_and_counted(redis: RedisServer, measured: Measured) -> None:
-    """A PBX that believes it is 1970 strikes nobody, and each of its events is counted."""
+    """Events with a time in 1970 are counted as malformed and give no strike."""
     async with rig(redis, environ=STRICT) as running:
         told = b"".join(told for _, told in six_calls(-NOW + DAY))
         running.play(told)
         async with within(20, "all events counted"):
             while await running.metric("ami_malformed_total", kind="value") < told.count(b"Event: "):
-                pass  # each look is a question to the daemon
+                pass  # no sleep: each check asks the daemon
         seen = await running.metric("ami_malformed_total", kind="value")
         measured("events not counted, in 1970", told.count(b"Event: ") - seen, at_most=0)
         measured("strikes, in 1970", len(await running.strikes()), at_most=0)
@@ -132,7 +132,7 @@ async def test_an_instant_of_1970_is_malformed_and_counted(redis: RedisServer, m
 async def test_a_real_pbx_years_away_from_us_strikes_nobody(
     version: Version, redis: RedisServer, measured: Measured, turned: Turned
 ) -> None:
-    """Real callers leave the menu while we are ten years behind, then ahead: strikes only if both agree."""
+    """A real caller who leaves the menu gets a strike only if our clock and the PBX's agree."""
     async with (
         Asterisk.start(find(version)) as pbx,
         await pbx.observe() as seen,
@@ -156,7 +156,7 @@ async def test_a_real_pbx_years_away_from_us_strikes_nobody(
 
 
 async def shown(daemon: Daemon) -> float:
-    """Give how many events a daemon has counted as off."""
+    """Return how many events this daemon counted because their time was off."""
     (line,) = [one for one in (await daemon.metrics()).splitlines() if one.startswith(OFF_EVENTS)]
     return float(line.rpartition(" ")[2])
 
@@ -165,7 +165,7 @@ NO_EARLY_DROP: Final = '[classifier]\nearly_drop = "1ms"\n'
 OFF_EVENTS: Final = "siaga112_ami_clock_off_total{"
 
 STEPS: Final = ((0, HOUR), (HOUR, HOUR), (HOUR, 0), (0, 0))
-"""How far the clock is off where a call begins, and where it ends."""
+"""How far the clock is off when a call begins, and when it ends."""
 
 
 @pytest.mark.fault("clock_step")
@@ -173,7 +173,7 @@ STEPS: Final = ((0, HOUR), (HOUR, HOUR), (HOUR, 0), (0, 0))
 async def test_a_step_during_a_call_costs_no_strike(
     whose: str, redis: RedisServer, measured: Measured, turned: Turned
 ) -> None:
-    """NTP turns a clock an hour forth, then back, each time in the middle of a call; the next one counts."""
+    """A call at whose start or end a clock is an hour off gives no strike; the next call does."""
     ours = whose == "ours"
     async with rig(redis, environ=turned.environ) as running:
         calls = []
@@ -197,14 +197,14 @@ async def test_a_step_during_a_call_costs_no_strike(
 
 
 async def ledger(running: Rig) -> list:  # type: ignore[type-arg] # rows as they were printed
-    """Give all rows, of whatever day."""
+    """Return the ledger's rows within eight days of `NOW`."""
     async with running.store() as store:
         return [row async for row in store.entries(NOW - 8 * DAY, NOW + 8 * DAY)]
 
 
 @asynccontextmanager
 async def ended_block(redis: RedisServer, turned: Turned) -> AsyncIterator[Rig]:
-    """Run a daemon that knows of a month's block which ended an hour ago, and has said ALLOW since."""
+    """Run a daemon that knows a 30-day block, ended an hour ago, and has answered ALLOW since."""
     caller = canonical(NUMBER)
     assert caller
     held = block(NOW - 30 * DAY, NOW - HOUR)
@@ -221,7 +221,7 @@ async def ended_block(redis: RedisServer, turned: Turned) -> AsyncIterator[Rig]:
 async def test_a_block_that_ended_does_not_hold_again(
     when: str, redis: RedisServer, measured: Measured, turned: Turned
 ) -> None:
-    """Our own clock goes back by a week: what it showed before is remembered, also over a restart."""
+    """If our clock goes back by a week, a block that had ended rejects nobody, even after a restart."""
     async with ended_block(redis, turned) as running:
         async with within(own_clock.EVERY_SECONDS, "what the clock showed on disk"):
             while not (running.daemon.folder / "state" / "clock").exists():
@@ -244,7 +244,7 @@ async def test_a_block_that_ended_does_not_hold_again(
 async def test_the_pbxs_clock_tells_that_a_block_has_ended(
     redis: RedisServer, measured: Measured, turned: Turned
 ) -> None:
-    """A machine that starts a week behind, and remembers nothing: the call's id tells the time."""
+    """If our clock starts a week behind and its file is lost, the call's id shows that a block has ended."""
     async with ended_block(redis, turned) as running:
         await running.daemon.stop()
         (running.daemon.folder / "state" / "clock").unlink()
@@ -260,7 +260,7 @@ async def test_the_pbxs_clock_tells_that_a_block_has_ended(
 async def test_a_block_from_the_future_is_not_in_force(
     redis: RedisServer, measured: Measured, turned: Turned
 ) -> None:
-    """Blocked for a day while our clock is ten years ahead: once right, no verdict and no list has it."""
+    """A block made while our clock was ten years ahead is neither in force nor listed once it is right."""
     async with rig(redis, "screen", environ=turned.environ) as running:
         turned.by(YEARS)
         await running.done("block", NUMBER, "--for", "1d", "--reason", "threats")

@@ -1,4 +1,4 @@
-"""A byte that the disk got wrong, in what the private Redis keeps: the line goes on, and it is said."""
+"""A damaged byte in the files of the private Redis: the daemon screens, and reports the damage."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.redis
 
 
 def flip(state: Path, part: str, at: bytes) -> None:
-    """Flip all bits of a byte: where that stands for the last time, else the last but four."""
+    """Flip all bits of one byte: the first of the last `at`, or the fifth from the end if `at` is empty."""
     (file,) = (state / "redis" / "appendonlydir").glob(part)
     content = bytearray(file.read_bytes())
     content[content.rindex(at) if at else len(content) - 5] ^= 0xFF
@@ -35,7 +35,7 @@ def flip(state: Path, part: str, at: bytes) -> None:
 async def test_a_flipped_byte_is_survived_and_nothing_is_lost(
     part: str, at: bytes, only: str, measured: Measured
 ) -> None:
-    """The daemon starts and screens; what Redis kept is made anew from the records, and nothing is missed."""
+    """After a flipped byte in Redis's files, the daemon starts, screens, and restores the block list."""
     pbx = Switchboard()
     await pbx.manager.start()
     try:
@@ -53,6 +53,6 @@ async def test_a_flipped_byte_is_survived_and_nothing_is_lost(
                 assert "whole: 1 callers" in await done(daemon, "rebuild")
             async with within(20, "the block in force again"):
                 while (await ask(pbx.agi_port, NUMBER)).verdict != "BLOCK":
-                    pass  # each look is a caller's question
+                    pass  # no sleep: each check asks for a verdict
     finally:
         await pbx.manager.stop()

@@ -1,4 +1,4 @@
-"""What stays of a caller on disk when he is forgotten."""
+"""What is left of a caller on disk after `forget`."""
 
 import re
 import sqlite3
@@ -27,7 +27,7 @@ CALLER: Final = f"+62{NUMBER[1:]}"
 
 
 def hits(folder: Path, number: str = NUMBER) -> dict[str, int]:
-    """Count by file how often the number stands there: as text, with separators too, or as an integer."""
+    """Return by file how often the number occurs: as text, with or without separators, or as an integer."""
     digits = number[1:]
     text = re.compile(rb"[^0-9A-Za-z]{0,2}".join(one.encode() for one in digits))
     whole = [struct.pack(order, int(one)) for order in ("<q", ">q") for one in (digits, f"62{digits}")]
@@ -42,7 +42,7 @@ def hits(folder: Path, number: str = NUMBER) -> dict[str, int]:
 
 
 def set_aside(state: Path) -> None:
-    """Leave what a bad day leaves: unreadable entries, damaged copies, a killed Redis' temporary file."""
+    """Create what faults leave: unreadable entries, damaged copies, temporary files of a killed Redis."""
     with closing(sqlite3.connect(state / "outbox.db", isolation_level=None, timeout=20)) as database:
         for text in (f'{{"broken": "{CALLER}"', f'{{"broken": "{OTHER}"', b"\xff0812-1111 1111\x00"):
             database.execute("INSERT INTO outbox (entry) VALUES (?)", (text,))
@@ -54,24 +54,24 @@ def set_aside(state: Path) -> None:
 
 
 async def done(daemon: Daemon, *words: str) -> str:
-    """Run a command to its good end."""
+    """Run a command that must succeed; return its output."""
     output = await daemon.command(*words)
     assert output.code == 0, output.err
     return output.out
 
 
 async def recorded(daemon: Daemon, calls: int) -> None:
-    """Wait until the ledger has so many calls."""
+    """Wait until the ledger has that many calls."""
     async with within(120, f"{calls} calls in the ledger"):
         while (await daemon.command("calls", "--since", "3d", "--json")).out.count('"call":') < calls:
-            pass  # each look is a command
+            pass  # no sleep: each check runs a command
 
 
 @pytest.mark.fault("forgotten")
 async def test_a_forgotten_number_is_in_no_file(measured: Measured) -> None:
-    """After calls, a block, marks and a bad day, `forget` leaves the number in no file, in no spelling."""
+    """After `forget`, no file has the caller's number in any spelling, not even files that were set aside."""
     assert canonical(NUMBER) == CALLER
-    now = time.time_ns() // 1_000_000  # calls of another time would be set right
+    now = time.time_ns() // 1_000_000  # the daemon would correct times far from its own
     pbx = Switchboard()
     await pbx.manager.start()
     try:
@@ -92,9 +92,9 @@ async def test_a_forgotten_number_is_in_no_file(measured: Measured) -> None:
                 within(20, "all three entries set aside"),
                 Redis(unix_socket_path=str(socket_path(state))) as redis,
             ):
-                await redis.config_set("rdbcompression", "no")  # so that a search sees all there is
+                await redis.config_set("rdbcompression", "no")  # so that a search finds every number
                 while (await daemon.metrics()).count('outbox_lost_total{site="lab"} 3.0') < 1:
-                    pass  # each look is a question to the daemon
+                    pass  # no sleep: each check asks the daemon
             before, others = hits(state), hits(state, OTHER)
             assert sum(before.values()) > 10
             assert {name.partition("-")[0] for name in before} >= {"outbox.db.damaged", "siaga112.db.version"}

@@ -1,4 +1,4 @@
-"""`siaga112 mode off` while calls are in flight: real ones on both PBXs, and hundreds that AMI tells of."""
+"""`siaga112 mode off` while calls are in progress: real ones on both PBXs, and hundreds of fake ones."""
 
 import asyncio
 import time
@@ -22,18 +22,18 @@ from tests.waiting import within
 BLOCKED: Final = "081233333333"
 KNOWN_SECONDS: Final = 1.0
 ASKING: Final = 4
-"""Who keeps asking about the blocked caller."""
+"""How many tasks keep asking about the blocked caller."""
 
 REJECTED: Final = ("BLOCK", "blocked")
 SWITCHED_SECONDS: Final = 60.0
 LATE: Final = ("ALLOW", "deadline")
-"""What a busy machine may answer."""
+"""The answer at the deadline, which a busy machine may give."""
 
 
 async def switch_off(daemon: Daemon, port: int, measured: Measured) -> None:
-    """Run `siaga112 mode off` amid questions about a blocked caller; measure when all are answered ALLOW.
+    """Run `siaga112 mode off` during questions about a blocked caller; measure when all get ALLOW for it.
 
-    Nobody is told anything but what the mode before says, and then the mode after.
+    Until then, each answer must be the block, or ALLOW at the deadline.
     """
     rejected = asyncio.Event()
 
@@ -64,7 +64,7 @@ async def switch_off(daemon: Daemon, port: int, measured: Measured) -> None:
 HUNDREDS: Final = 400
 BEFORE: Final = 20
 CALLERS: Final = 10
-"""Each has two misuses before, and so many calls in flight that they would block."""
+"""Each has two earlier misuses, and enough calls in progress for a block."""
 
 STATIONS: Final = ("screening", "ivr", "queue", "talking")
 ENDS: Final = {
@@ -73,11 +73,11 @@ ENDS: Final = {
     "queue": ("abandoned", False, None),
     "talking": ("answered", False, "mode_off"),
 }
-"""Outcome, strike, and why there is none, by where the call was. Who talked is marked a prank after it."""
+"""Outcome, strike, and why there is none, by station. A `talking` call is marked a prank after the switch."""
 
 
 class InFlight:
-    """A call that arrived a minute ago, at one of the stations."""
+    """A call that arrived a minute ago and is at one of the stations."""
 
     def __init__(self, nth: int) -> None:
         self.at = now() - 60 * SECOND
@@ -86,7 +86,7 @@ class InFlight:
         self.station: Final = STATIONS[nth % len(STATIONS)]
 
     def begins(self) -> bytes:
-        """Write what is told of it up to its station."""
+        """Return its events up to its station."""
         told = begins(self.id, self.number, self.at)
         if self.station != "screening":
             told += goes_on(self.id, self.number, self.at)
@@ -97,7 +97,7 @@ class InFlight:
         return told
 
     def ends(self) -> bytes:
-        """Write the rest, after the switch."""
+        """Return the rest of its events, for after the switch."""
         match self.station:
             case "screening":
                 freed = goes_on(self.id, self.number, self.at, "ALLOW", "mode_off")
@@ -112,12 +112,12 @@ class InFlight:
 
 
 def number(nth: int) -> str:
-    """Give the caller of the nth call."""
+    """Return the number of the nth call's caller."""
     return f"0812{nth // len(STATIONS) % CALLERS:08}"
 
 
 def struck(rows: list[Entry]) -> set[tuple[Caller | None, CallId]]:
-    """Give who got a strike, and for which call."""
+    """Return the caller and the call of each strike."""
     return {(row.finding.call.caller, row.finding.call.id) for row in rows if row.strike}
 
 
@@ -126,7 +126,7 @@ def struck(rows: list[Entry]) -> set[tuple[Caller | None, CallId]]:
 async def test_the_kill_switch_spares_hundreds_of_calls_in_flight(
     redis: RedisServer, measured: Measured, *, full: bool
 ) -> None:
-    """A hundred calls at each station (CI: 20): each goes on to its own outcome, and none is a strike."""
+    """`mode off` cuts off none of 400 calls in progress (CI: 80); each gets its outcome, none a strike."""
     calls = [InFlight(nth) for nth in range(HUNDREDS if full else HUNDREDS // 5)]
     async with rig(redis) as found:
         await found.done("block", BLOCKED, "--permanent", "--reason", "threats")
@@ -171,7 +171,7 @@ exten => mark_when_told,1,Ringing()
  same => n,SendDTMF(*71)
  same => n,Goto(answer,stay)
 """
-"""A menu that waits for a key as long as any machine takes, and an operator who marks when told to."""
+"""A menu that waits long for a key, even on a slow machine, and an operator who marks once TOLD is set."""
 
 
 @pytest.mark.pbx
@@ -179,7 +179,7 @@ exten => mark_when_told,1,Ringing()
 @pytest.mark.fault("policy_switch")
 @pytest.mark.night
 async def test_the_kill_switch_cuts_no_call_off(version: Version, measured: Measured) -> None:
-    """Real callers in the menu, in the queue and with operators: each goes on to its end; no strike more."""
+    """`mode off` cuts off no real call, in menu, queue or conversation, and none of them costs a strike."""
     async with (
         Asterisk.start(find(version), dialplan=PATIENT, operators=("101", "102", "103")) as pbx,
         await pbx.observe() as seen,

@@ -1,4 +1,4 @@
-"""The kill switch is heeded whatever Redis does: at a start, while it hangs, when it lost what was set."""
+"""The kill switch works whatever Redis does: at a start, while it hangs, and after it lost the mode."""
 
 import asyncio
 import json
@@ -29,14 +29,14 @@ AT_MOST_SECONDS: Final = 1.0
 STARTS: Final = 50
 FEW_STARTS: Final = 4
 EACH_SECOND: Final = 500
-"""How many callers ask, as long as a daemon is up."""
+"""How many callers ask per second, at most."""
 AFTER: Final = 200
-"""How many callers are asked for after something, to see that none is rejected."""
+"""How many verdicts are asked for after a change, to see that none is BLOCK."""
 PATIENT: Final = 'stale_after = "10m"\n'
 
 
 class Callers:
-    """Who asks about a blocked caller, 500 times a second; counts what they are told."""
+    """Asks about a blocked caller up to 500 times a second, and counts the answers."""
 
     def __init__(self, port: int) -> None:
         self.told: Counter[str] = Counter()
@@ -44,7 +44,7 @@ class Callers:
 
     @asynccontextmanager
     async def calling(self) -> AsyncIterator[None]:
-        """Let them call for as long as the block lasts; a daemon that is not up says nothing."""
+        """Ask while the block runs. Without a daemon the answer counts as `no daemon`."""
         task = asyncio.create_task(self._call())
         try:
             yield
@@ -71,18 +71,18 @@ class Callers:
 
     @property
     def rejected(self) -> int:
-        """How many were rejected."""
+        """How many answers were BLOCK."""
         return sum(count for told, count in self.told.items() if told.startswith("BLOCK"))
 
 
 async def block(found: Rig) -> None:
-    """Block the caller, and see that it holds."""
+    """Block the caller, and wait until a verdict says so."""
     await found.done("block", NUMBER, "--permanent", "--reason", "threats")
     await found.told("blocked")
 
 
 async def switch_off(found: Rig) -> None:
-    """Switch off, and see that the daemon has heard of it from this machine's file and from Redis."""
+    """Switch off; wait until a verdict says so and the daemon has stored the mode for its next start."""
     await found.done("mode", "off", *REASON)
     await found.told("mode_off")
     kept = ModeFiles(found.daemon.folder / "state", "lab")
@@ -90,12 +90,12 @@ async def switch_off(found: Rig) -> None:
 
 
 async def rejected_of(found: Rig, times: int = AFTER) -> int:
-    """Say how many of so many calls are rejected."""
+    """Return how many of that many verdicts are BLOCK."""
     return [(await found.ask()).verdict for _ in range(times)].count("BLOCK")
 
 
 async def freed(found: Rig) -> float:
-    """Ask until the mode is off; give when that was."""
+    """Ask until the mode is off; return when that was."""
     await found.told("mode_off")
     return time.perf_counter()
 
@@ -105,7 +105,7 @@ async def freed(found: Rig) -> float:
 async def test_a_start_rejects_nobody_while_the_mode_is_not_known(
     redis: RedisServer, measured: Measured, *, full: bool
 ) -> None:
-    """Switched off before: no start lets the configured enforce reject one of 500 callers a second."""
+    """While the mode is off, no start with `enforce` configured rejects any of 500 callers a second."""
     async with rig(redis, "screen") as found:
         await block(found)
         await switch_off(found)
@@ -114,7 +114,7 @@ async def test_a_start_rejects_nobody_while_the_mode_is_not_known(
         async with callers.calling():
             for nth in range(STARTS if full else FEW_STARTS):
                 await found.daemon.stop()
-                if nth % 2:  # as on a machine that was away: nothing there says off, only Redis does
+                if nth % 2:  # as on a machine that was down at the switch: only Redis knows
                     (state / "off").unlink(missing_ok=True)
                     (state / "mode").unlink(missing_ok=True)
                 since = len(found.daemon.lines)
@@ -132,7 +132,7 @@ async def test_a_start_rejects_nobody_while_the_mode_is_not_known(
 async def test_a_redis_that_comes_after_the_daemon_is_waited_for(
     redis: RedisServer, measured: Measured
 ) -> None:
-    """The mode is off in Redis alone: until that is read, `starting`; then off."""
+    """If only Redis knows that the mode is off, verdicts are ALLOW (`starting`) until it can be read."""
     async with rig(redis, "screen") as found:
         await block(found)
         await switch_off(found)
@@ -158,7 +158,7 @@ async def test_a_redis_that_comes_after_the_daemon_is_waited_for(
 @pytest.mark.parametrize("how", ["command", "file", "SIGHUP"])
 @pytest.mark.fault("mode_hanging")
 async def test_off_is_heeded_while_redis_hangs(redis: RedisServer, measured: Measured, how: str) -> None:
-    """Blocks are believed for ten minutes; an off by any of three ways holds within a second all the same."""
+    """While Redis hangs, mode off by command, by file or by SIGHUP takes effect within a second."""
     async with rig(redis, "screen", PATIENT) as found:
         await block(found)
         redis.signal(signal.SIGSTOP)
@@ -187,7 +187,7 @@ async def test_off_is_heeded_while_redis_hangs(redis: RedisServer, measured: Mea
         if how == "command":
             async with within(20, "the switch in Redis"), found.store() as store:
                 while (stored := await store.block_list.switched()) is None or stored.mode is not Mode.OFF:
-                    pass  # each look is a question to the store
+                    pass  # no sleep: each check asks the store
             (audit_entry,) = [
                 one for one in json.loads(await found.done("audit", "--json")) if one["action"] == "mode"
             ]
@@ -201,7 +201,7 @@ async def test_off_is_heeded_while_redis_hangs(redis: RedisServer, measured: Mea
 @pytest.mark.parametrize("how", ["FLUSHALL", "an empty replica"])
 @pytest.mark.fault("mode_lost")
 async def test_what_redis_lost_is_brought_back(measured: Measured, how: str) -> None:
-    """Switched off by another machine: a Redis that forgot it is told again, and nobody is rejected."""
+    """If Redis loses the mode off, the daemon stores it there again and rejects nobody meanwhile."""
     with home() as folder:
         port = ports.free()
         master = RedisServer(folder / "redis", f"port {port}", "bind 127.0.0.1")
@@ -211,13 +211,13 @@ async def test_what_redis_lost_is_brought_back(measured: Measured, how: str) -> 
                 await switch_off(found)
                 await found.told("mode_off")
                 off = found.daemon.folder / "state" / "off"
-                off.unlink()  # as on every machine but the one where the command was given
+                off.unlink()  # as on every machine except the one that ran the command
                 since = len(found.daemon.lines)
                 if how == "FLUSHALL":
                     master.ask("FLUSHALL")
                 else:
                     master.stop()
-                    master.start()  # at the same address, with nothing in it
+                    master.start()  # at the same address, and empty
                 await found.daemon.event("mode_restored", since=since)
                 await found.done("block", NUMBER, "--permanent", "--reason", "threats")
                 measured(f"BLOCK after {how}", await rejected_of(found), at_most=0)
@@ -235,16 +235,16 @@ async def test_what_redis_lost_is_brought_back(measured: Measured, how: str) -> 
 @pytest.mark.redis
 @pytest.mark.fault("mode_lost")
 async def test_a_failover_to_an_empty_replica_rejects_nobody(measured: Measured) -> None:
-    """Sentinels make a replica master that has nothing: off holds throughout, and is told to it."""
+    """In a fail-over to an empty replica, mode off holds throughout and is stored in the new master."""
     with sentinels() as lab:
         old = lab.master
         async with rig(lab.servers[old], url=lab.url) as found:
             await block(found)
             await switch_off(found)
             await found.told("mode_off")
-            (found.daemon.folder / "state" / "off").unlink()  # as on every machine but one
+            (found.daemon.folder / "state" / "off").unlink()  # as on every machine except one
             for port, replica in lab.servers.items():
-                if port != old:  # emptied by itself alone, and still a replica for the sentinels
+                if port != old:  # emptied alone, it is still a replica for the sentinels
                     replica.ask("CONFIG", "SET", "replica-read-only", "no")
                     replica.ask("FLUSHALL")
             since = len(found.daemon.lines)
@@ -271,18 +271,18 @@ async def test_a_failover_to_an_empty_replica_rejects_nobody(measured: Measured)
 async def test_a_real_call_gets_through_after_off_while_redis_hangs(
     version: Version, redis: RedisServer, measured: Measured
 ) -> None:
-    """A blocked caller is rejected, Redis hangs, somebody says off: the next call reaches the menu."""
+    """After `mode off` while Redis hangs, the next real call of a blocked caller reaches the menu."""
     more = CONFIG + f'\n[redis]\nurl = "{redis.url}"\n{PATIENT}'
     async with (
         Asterisk.start(find(version)) as pbx,
         await pbx.observe() as seen,
         running(pbx, more) as daemon,
     ):
-        await daemon.event("replica_read")  # from then on a verdict asks nobody
+        await daemon.event("replica_read")  # from then on no verdict asks Redis
         assert (await daemon.command("block", NUMBER, "--permanent", "--reason", "threats")).code == 0
         async with within(20, "a block that is known"):
             while (await ask(pbx.agi_port, NUMBER)).verdict != "BLOCK":
-                pass  # each look is a caller's question
+                pass  # no sleep: each check asks for a verdict
         redis.signal(signal.SIGSTOP)
         try:
             assert (await ask(pbx.agi_port, NUMBER)).verdict == "BLOCK"

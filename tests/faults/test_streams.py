@@ -1,4 +1,4 @@
-"""AMI bytes as no PBX should send them: recorded calls cut at every byte, ends without beginnings."""
+"""AMI bytes that no PBX should send, such as recorded calls cut at every byte; and two defaults."""
 
 import pytest
 
@@ -23,7 +23,7 @@ CALLS = ("menu_left_during_prompt", "queue_timeout", "answered_ended_by_caller",
 
 
 def settle(told: list[Event], dialplan: Dialplan) -> list[Finding]:
-    """Follow a PBX that breaks off after these events, and then has no call any more."""
+    """Return the findings if the connection is lost after these events and no call is up when it is back."""
     tracker, found, at = Tracker(in_force(dialplan)), [], told[-1].at if told else 0
     for event in (*told, Interrupted(at, "lost"), Resumed(at, ())):
         found += [classify(call, RULES) for call in tracker.feed(event)]
@@ -32,7 +32,7 @@ def settle(told: list[Event], dialplan: Dialplan) -> list[Finding]:
 
 
 def struck(found: list[Finding]) -> set[str]:
-    """Give the calls that cost a strike."""
+    """Return the calls that cost a strike."""
     return {finding.call.id for finding in found if strike_for(finding, PolicyRules())}
 
 
@@ -40,7 +40,7 @@ def struck(found: list[Finding]) -> set[str]:
 @pytest.mark.parametrize("pbx", ["16", "22"])
 @pytest.mark.parametrize("name", CALLS)
 def test_a_recorded_call_cut_at_every_byte(pbx: str, name: str, measured: Measured) -> None:
-    """Wherever the connection breaks: one outcome, and a strike only if the call's end was seen."""
+    """A call cut at any byte has at most one outcome, and a strike only if the whole call has one."""
     header, *messages = capture.messages((GOLDEN / pbx / f"{name}.ami").read_bytes())
     dialplan = capture.read_header(header).dialplan
     events_told = [event for one in messages if isinstance(event := parse(one, 0), Event)]
@@ -65,7 +65,7 @@ def test_a_recorded_call_cut_at_every_byte(pbx: str, name: str, measured: Measur
 
 @pytest.mark.fault("ami_no_start", "ami_leave")
 def test_an_end_without_a_beginning_is_nothing() -> None:
-    """`Hangup` of a channel that nobody saw, `QueueCallerLeave` and no more: no call, no outcome."""
+    """A `Hangup` of an unknown channel, or `QueueCallerLeave` alone, makes no call and no outcome."""
     tracker = Tracker(in_force(DIALPLAN))
     assert [call for event in events("10:00:00 Hangup 1.1") for call in tracker.feed(event)] == []
     leave = (
@@ -77,7 +77,7 @@ def test_an_end_without_a_beginning_is_nothing() -> None:
 
 @pytest.mark.fault("ami_secret")
 def test_the_back_off_grows_from_two_seconds_to_a_minute(measured: Measured) -> None:
-    """The waits between attempts that fail, in order; the last repeats."""
+    """The waits between failed attempts begin at 2 s, never shrink, and are 60 s at most."""
     assert list(ami.BACK_OFF) == sorted(ami.BACK_OFF)
     assert ami.BACK_OFF[0] == 2
     measured("longest wait", ami.BACK_OFF[-1], "s", at_most=60)
@@ -85,5 +85,5 @@ def test_the_back_off_grows_from_two_seconds_to_a_minute(measured: Measured) -> 
 
 @pytest.mark.fault("loopback")
 def test_nothing_listens_beyond_this_machine_by_default() -> None:
-    """FastAGI, metrics and the manager interface are loopback unless a centre says otherwise."""
+    """Unless a centre configures otherwise, FastAGI, metrics and AMI use 127.0.0.1."""
     assert {Agi().host, Metrics().host, Ami().host} == {"127.0.0.1"}
