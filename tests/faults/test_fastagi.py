@@ -1,4 +1,4 @@
-"""Rude peers of the running daemon: other callers do not feel them, and nothing of them stays."""
+"""Rude FastAGI clients: other callers do not notice them, and nothing of them is left."""
 
 import asyncio
 import contextlib
@@ -24,15 +24,15 @@ PROMISED_MS: Final = 50
 PROMISED_MB: Final = 1.0
 CLOSED: Final = 1.0
 CLOSED_SECONDS: Final = 60.0
-"""Within which it is closed on however busy a machine, or never."""
+"""A connection that is not closed by then will never be, however busy the machine."""
 TRIES: Final = 3
-"""A processor that a virtual machine's host takes away shows nowhere; what is our own comes every time."""
+"""Time that a virtual machine's host takes away is not shown anywhere; a lag of our own is in every try."""
 CALM_SECONDS: Final = 2.0
-"""For how long it is measured what callers wait without the fault."""
+"""For how long callers' waits are measured without the fault."""
 
 
 async def closed(port: int, *pieces: bytes, pause: float = 0.0) -> float:
-    """Connect, say something piece by piece, and give the seconds until the server has closed."""
+    """Connect, send the pieces one by one, and return the seconds until the server closes."""
     began = time.perf_counter()
     async with within(CLOSED_SECONDS, "the server to close"):
         await _until_closed(port, pieces, pause)
@@ -57,16 +57,16 @@ async def _until_closed(port: int, pieces: tuple[bytes, ...], pause: float) -> N
 
 
 async def many(times: int, one: Callable[[], Awaitable[float]]) -> float:
-    """Do something so often at once; give how long the slowest took."""
+    """Run `one` that many times at once; return the longest time."""
     return max(await asyncio.gather(*(one() for _ in range(times))))
 
 
 ROWS: Final = 100
-"""Of a hundred connections each; in CI a fifth of them."""
+"""Rounds of a hundred connections each; CI makes a fifth of them."""
 
 
 async def connect_and_close(port: int) -> float:
-    """Do nothing but connect, a row at once."""
+    """Open a hundred connections at once and close them."""
     return await many(100, lambda: _touch(port))
 
 
@@ -88,7 +88,7 @@ ODD: Final = (
 
 
 async def odd_headers(port: int) -> float:
-    """Send each oddity fifty times."""
+    """Send each odd request fifty times at once."""
     return max([await many(50, lambda odd=odd: closed(port, odd, OK, OK, pause=0.01)) for odd in ODD])  # type: ignore[misc] # mypy gives a lambda's default no type
 
 
@@ -104,7 +104,7 @@ ATTACKS: Final[dict[str, Callable[[int], Awaitable[float]]]] = {
 
 
 async def lag(running: Rig) -> float:
-    """Give the worst lag of the daemon's loop since the last time, in milliseconds."""
+    """Return the largest lag of the daemon's loop since the last call, in milliseconds."""
     since = len(running.daemon.lines)
     running.daemon.signal(signal.SIGUSR1)
     return float((await running.daemon.event("lag", since=since))["milliseconds"])
@@ -114,20 +114,20 @@ async def lag(running: Rig) -> float:
 async def test_a_rude_peer_is_felt_by_nobody_else(
     row: str, redis: RedisServer, measured: Measured, *, full: bool
 ) -> None:
-    """The event loop turns, others get their verdicts, memory does not grow, the rude one is closed."""
+    """A rude client slows neither the loop nor other verdicts, costs no memory, and is disconnected."""
     attack, times = ATTACKS[row], 1
     if row == "agi_connects":
         times = ROWS if full else ROWS // 5
     async with rig(redis, "screen", program=WATCHED) as running:
         port, pid = running.pbx.agi_port, running.daemon.pid
         for _ in range(2):
-            await attack(port)  # what is needed once, is there from now on
+            await attack(port)  # so that what is allocated only once is there before it is measured
         async with probing(port, *running.pids[:2]) as calm:
             await asyncio.sleep(CALM_SECONDS)
         before = resident(pid)
 
         async def attacked() -> tuple[float, float, float, float]:
-            """Give lag and p99 in ms, and in s how long the last took to be closed, and the noise in that."""
+            """Return lag and p99 in ms, then in s the slowest attack and the wait for a processor in it."""
             await lag(running)
             noise = no_processor(*running.pids)
             async with probing(port, *running.pids[:2]) as others:
@@ -154,7 +154,7 @@ async def test_a_rude_peer_is_felt_by_nobody_else(
 async def test_whatever_the_dialplan_does_the_next_caller_is_answered(
     redis: RedisServer, measured: Measured
 ) -> None:
-    """A caller who goes, a command that is refused, a path that there is not: closed at once, ALLOW."""
+    """A hang-up or a refused command closes the connection within a second; an unknown path gets ALLOW."""
     async with rig(redis, "screen") as running:
         port = running.pbx.agi_port
         hung_up = (
@@ -178,10 +178,10 @@ async def test_whatever_the_dialplan_does_the_next_caller_is_answered(
 
 
 def none_lost(answers: list[Answer], measured: Measured, *, full: bool) -> None:
-    """Hold that each was told ALLOW and why; in full strength, that it is the store's own answer.
+    """Check that no call is lost: each has the store's answer or, in the short form, ALLOW at the deadline.
 
-    In the short form, which other tests run beside, a busy machine may take more than the deadline: who
-    waits is then let through in time, which is what the deadline is for, and is counted by itself.
+    Other tests run beside the short form, so a busy machine may take longer than the deadline. A call that
+    waits is then let through in time, as it should be. Such calls are counted separately: up to half.
     """
     late = sum(answer.reason == "deadline" for answer in answers)
     measured("lost", sum(answer.reason != "not_blocked" for answer in answers) - late, at_most=0)
@@ -193,7 +193,7 @@ def none_lost(answers: list[Answer], measured: Measured, *, full: bool) -> None:
 async def test_a_hundred_at_once_are_all_answered(
     redis: RedisServer, measured: Measured, *, full: bool
 ) -> None:
-    """A hundred calls in one moment, ten times over: each gets the store's own answer by the deadline."""
+    """Of a hundred calls at once, ten times over, none is lost."""
     async with rig(redis, "screen") as running:
         answers = []
         for _ in range(10):
@@ -211,7 +211,7 @@ CI_SECONDS: Final = 3
 async def test_five_hundred_calls_a_second_are_all_answered(
     redis: RedisServer, measured: Measured, *, full: bool
 ) -> None:
-    """For ten seconds (CI: three), whether or not the last ones have their answer yet: none is lost."""
+    """Of 500 calls a second, for ten seconds (CI: three), none is lost."""
     async with rig(redis, "screen") as running:
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -232,10 +232,10 @@ WAVES: Final = 20
 
 
 async def in_flight(running: Rig) -> list[asyncio.Task[Answer]]:
-    """Have fifty callers wait for a verdict at once.
+    """Start fifty callers, and return when all of them wait for a verdict at once.
 
-    Each waits for less than a second: on a busy machine the first may be through before the last has come,
-    and they come again.
+    Each waits less than a second: on a busy machine the first may have its verdict before the last arrives.
+    Then fifty new ones are started.
     """
     pid, port = running.daemon.pid, running.pbx.agi_port
     for _ in range(WAVES):
@@ -251,7 +251,7 @@ async def in_flight(running: Rig) -> list[asyncio.Task[Answer]]:
 
 @pytest.mark.fault("agi_sigterm")
 async def test_the_end_lets_all_in_flight_through(redis: RedisServer, measured: Measured) -> None:
-    """At SIGTERM, with fifty callers waiting for a silent Redis: ALLOW for each at once, and exit 0."""
+    """At SIGTERM, fifty callers who wait for a silent Redis get ALLOW within a second, and the exit is 0."""
     async with rig(redis, "screen", environ={"SIAGA112_AGI__DEADLINE_MS": "900"}) as running:
         redis.signal(signal.SIGSTOP)
         calls = await in_flight(running)

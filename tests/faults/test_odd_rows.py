@@ -1,4 +1,4 @@
-"""Whatever stands in the outbox, queue_log, AMI or Redis: the daemon starts, screens, and goes on."""
+"""Whatever is in the outbox, queue_log, AMI or Redis, the daemon starts, screens and keeps running."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ from tests.waiting import within
 pytestmark = pytest.mark.redis
 
 FAR: Final = 999_999_999_999
-"""An instant in seconds of the year 33658."""
+"""A time in the year 33658, in seconds."""
 
 ODD: Final = (
     dump_entry(entry(prank(70))).replace(str(NOW), str(FAR * SECOND)),
@@ -39,7 +39,7 @@ ODD: Final = (
     17,
     3.5,
 )
-"""What no store takes."""
+"""Entries that no store accepts."""
 
 QUEUE_LOG: Final = (
     f"{FAR}|{FAR}.1|siaga112|NONE|ENTERQUEUE||081211111111|1",
@@ -51,7 +51,7 @@ QUEUE_LOG: Final = (
     f"{NOW // SECOND}|{NOW // SECOND}.3|siaga112|NONE|ENTERQUEUE||081211111111|1",
     f"{NOW // SECOND}|{NOW // SECOND}.3|siaga112|NONE|ABANDON|1|1|3",
 )
-"""The last two lines are sound: a call that only queue_log knows."""
+"""The last two lines are valid: a call that only queue_log has."""
 
 ONCE: Final = "siaga112:{lab}:"
 KEYS: Final = (
@@ -60,11 +60,11 @@ KEYS: Final = (
 )
 TOLD: Final = frozenset({"store_broken", "store_down"})
 CYCLE_SECONDS: Final = 90.0
-"""A stop, a start and a verdict take some 5 s; on a machine that is busy, ten times as long."""
+"""A stop, a start and a verdict take about 5 s, on a busy machine ten times as long."""
 
 
 def fill(outbox: Path, *entries: object) -> None:
-    """Put entries into the outbox of a daemon that does not run."""
+    """Replace the outbox of a stopped daemon by these entries."""
     with closing(sqlite3.connect(outbox)) as database, database:
         database.execute("DROP TABLE IF EXISTS outbox")
         database.execute("CREATE TABLE outbox (key INTEGER PRIMARY KEY AUTOINCREMENT, entry)")
@@ -74,7 +74,7 @@ def fill(outbox: Path, *entries: object) -> None:
 
 
 def aside(outbox: Path) -> int:
-    """Count what was set aside, as anybody can read it; each has its reason."""
+    """Return how many entries were set aside. Each must have a reason."""
     with closing(sqlite3.connect(outbox)) as database:
         reasons = [row for (row,) in database.execute("SELECT reason FROM aside")]
     assert all(reasons)
@@ -82,7 +82,7 @@ def aside(outbox: Path) -> int:
 
 
 async def restarted(running: Rig) -> None:
-    """Start a daemon that was stopped; it must come to follow the PBX and to screen."""
+    """Start a stopped daemon, and wait until it follows the PBX and screens."""
     since = len(running.daemon.lines)
     await running.daemon.start()
     await running.daemon.event("started", since=since, timeout=CYCLE_SECONDS)
@@ -92,11 +92,11 @@ async def restarted(running: Rig) -> None:
 
 
 Spoilt = tuple[str, tuple[object, ...]]
-"""A statement, and its values."""
+"""An SQL statement and its values."""
 
 
 def spoil_records(state: Path, *statements: Spoilt) -> None:
-    """Let a hand, or a disk, write into the database of a daemon that does not run."""
+    """Write into the database of a stopped daemon, as a person or a faulty disk might."""
     with closing(sqlite3.connect(state / "siaga112.db")) as database, database:
         for statement, values in statements:
             database.execute(statement, values)
@@ -117,12 +117,12 @@ VALUES (1, ?, '', '', '', '', '', 'x')
 
 
 def broken_caller(caller: str) -> tuple[Spoilt, ...]:
-    """Give what makes a caller's record one that nobody can read."""
+    """Return statements that make a caller's record unreadable."""
     return (BROKEN_CALLER, (caller,)), (BROKEN_STRIKE, (caller,))
 
 
 def odd_events(call: str) -> bytes:
-    """Tell of a call whose beginning has an impossible time."""
+    """Return the events of a call at an impossible time."""
     return misuse(call, "081266666666", FAR * SECOND)
 
 
@@ -130,7 +130,7 @@ def odd_events(call: str) -> bytes:
 async def test_what_can_never_be_recorded_goes_aside_and_holds_nobody_up(
     redis: RedisServer, measured: Measured, tmp_path: Path
 ) -> None:
-    """An impossible entry ends neither a start nor the recording of the others: aside, counted, readable."""
+    """An impossible entry is set aside and counted; it stops neither a start nor the recording of others."""
     log = tmp_path / "queue_log"
     log.write_bytes("\n".join((*QUEUE_LOG, "")).encode())
     redis.ask("SET", KEYS[5], "no standings")
@@ -153,7 +153,7 @@ async def test_what_can_never_be_recorded_goes_aside_and_holds_nobody_up(
         assert call in {row.finding.call.id for row in rows}
         async with within(30, "all that is odd aside"):
             while await running.metric("outbox_lost_total") < len(ODD):
-                pass  # each look is a question to the daemon
+                pass  # no sleep: each check asks the daemon
         measured("set aside", aside(outbox))
         measured("counted less than aside", len(ODD) - await running.metric("outbox_lost_total"), at_most=0)
         measured("sound ones lost", len(sound) + 2 - len(rows), at_most=0)
@@ -168,7 +168,7 @@ async def test_what_can_never_be_recorded_goes_aside_and_holds_nobody_up(
 async def test_an_outbox_that_is_none_is_kept_beside_a_new_one(
     kind: str, redis: RedisServer, measured: Measured
 ) -> None:
-    """The daemon starts with a new one, tells where the damaged file is, and counts it."""
+    """If outbox.db is damaged, the daemon starts with a new one, logs where the old one is, and counts it."""
     async with rig(redis) as running:
         await running.daemon.stop()
         outbox = running.daemon.folder / "state" / "outbox.db"
@@ -190,7 +190,7 @@ async def test_an_outbox_that_is_none_is_kept_beside_a_new_one(
 
 
 async def no_redis(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer as a web server does."""
+    """Answer like a web server, not like Redis."""
     await reader.read(64)  # ends: with the client
     writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
     writer.close()
@@ -201,7 +201,7 @@ async def no_redis(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 async def test_a_redis_that_takes_nothing_ends_nothing(
     kind: str, redis: RedisServer, measured: Measured
 ) -> None:
-    """The daemon follows and screens (ALLOW), records what ended, and says in words what is wrong."""
+    """If Redis is unusable, the daemon answers ALLOW, loses no ended call, and logs what is wrong."""
     with home() as folder:
         server = await asyncio.start_server(no_redis, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
@@ -232,7 +232,7 @@ async def test_a_redis_that_takes_nothing_ends_nothing(
 @pytest.mark.fault("odd_span")
 @pytest.mark.night
 async def test_no_span_and_no_record_makes_a_listing_fail(redis: RedisServer, measured: Measured) -> None:
-    """A block of 273,973 years is refused; where one stands, or junk does, lists name it and go on."""
+    """A block of 273,973 years is refused; if one is stored, or an unreadable record, lists still work."""
     far, broken = "+6281255555555", "+6281244444444"
     async with rig(redis) as running:
         refused = await running.daemon.command(
@@ -265,7 +265,7 @@ async def test_no_span_and_no_record_makes_a_listing_fail(redis: RedisServer, me
 
 
 def junk(chance: random.Random) -> bytes:
-    """Make something that nobody has written on purpose."""
+    """Return random bytes, or an entry with random damage."""
     sound = dump_entry(entry(prank(chance.randrange(90)))).encode()
     match chance.randrange(4):
         case 0:
@@ -290,7 +290,7 @@ COLUMNS: Final = (
 
 
 def spoil(redis: RedisServer, state: Path, chance: random.Random) -> None:
-    """Put junk under keys of ours, and into columns; what is there already is replaced."""
+    """Put junk under some of our Redis keys and into some columns, in place of what is there."""
     for key in KEYS:
         if chance.random() < 0.5:
             redis.ask("DEL", key)
@@ -315,7 +315,7 @@ def spoil(redis: RedisServer, state: Path, chance: random.Random) -> None:
 async def test_no_junk_anywhere_keeps_the_daemon_from_starting_and_screening(
     redis: RedisServer, measured: Measured, tmp_path: Path, *, full: bool
 ) -> None:
-    """Each seed spoils outbox, queue_log, Redis and database; each start ends in verdicts, no part fails."""
+    """Whatever junk the stores hold, the daemon starts, answers every question, and no part of it fails."""
     log, seeds = tmp_path / "queue_log", 10 if full else 2
     log.touch()
     more = f'[pbx]\nqueues = ["siaga112"]\nqueue_log = "{log}"\n'

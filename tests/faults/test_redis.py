@@ -1,4 +1,4 @@
-"""Redis fails in every way that there is: verdicts in time, no outcome lost, and back without a restart."""
+"""Redis fails in many ways: verdicts stay in time, no outcome is lost, and no restart is needed."""
 
 import asyncio
 import signal
@@ -32,12 +32,12 @@ Act = Callable[[Rig], None]
 
 
 def nothing(_: Rig) -> None:
-    """Leave it as it is."""
+    """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """How a server is harmed and mended, and what a blocked caller is told meanwhile."""
+    """How Redis is harmed and repaired, and the possible reasons of a blocked caller's verdicts meanwhile."""
 
     harm: Act
     mend: Act
@@ -47,16 +47,16 @@ class Fault:
 RIGHT: Final = frozenset({"blocked"})
 DOWN: Final = frozenset({"store_down", "deadline", "starting"})
 HELD_SECONDS: Final = 1.0
-"""`[redis] stale_after` as shipped: so long known blocks hold while Redis is away."""
+"""The default of `[redis] stale_after`: how long known blocks hold without Redis."""
 
 
 def key(caller: str) -> str:
-    """Name the bucket in which a caller's standing lies."""
+    """Return the Redis key of the bucket that holds a caller's standing."""
     return RedisBlockList(Redis(), "lab")._of(Caller(caller))
 
 
 def wrong_type(running: Rig) -> None:
-    """Put something else in the place of the callers' buckets."""
+    """Replace the callers' buckets by strings."""
     for caller in ("+62" + BLOCKED[1:], "+62" + NUMBER[1:]):
         if running.redis.ask("EXISTS", key(caller)):
             running.redis.ask("RENAME", key(caller), f"{key(caller)}:kept")
@@ -64,7 +64,7 @@ def wrong_type(running: Rig) -> None:
 
 
 def right_type(running: Rig) -> None:
-    """Put it back."""
+    """Restore the callers' buckets."""
     for caller in ("+62" + BLOCKED[1:], "+62" + NUMBER[1:]):
         running.redis.ask("DEL", key(caller))
         if running.redis.ask("EXISTS", f"{key(caller)}:kept"):
@@ -72,7 +72,7 @@ def right_type(running: Rig) -> None:
 
 
 def loading(running: Rig) -> None:
-    """Restart it with so much to read that it takes seconds, in which it answers nothing else."""
+    """Restart Redis so that it loads its data for seconds and meanwhile answers nothing else."""
     for number in range(300):
         running.redis.ask("SET", f"filler:{number}", 1)
     running.redis.stop()
@@ -80,7 +80,7 @@ def loading(running: Rig) -> None:
 
 
 def set_(name: str, value: str) -> Act:
-    """Configure it."""
+    """Return an act that sets an option of Redis."""
     return lambda running: running.redis.ask("CONFIG", "SET", name, value)
 
 
@@ -110,7 +110,7 @@ FAULTS: Final[dict[str, Fault]] = {
 
 
 async def verdicts(running: Rig, number: str = BLOCKED) -> list[Answer]:
-    """Ask about a caller again and again, now and then two at once."""
+    """Ask about a caller `VERDICTS` times, two at once; return the answers."""
     answers: list[Answer] = []
     for _ in range(VERDICTS // 2):
         answers += await asyncio.gather(running.ask(number), running.ask(number))
@@ -119,7 +119,7 @@ async def verdicts(running: Rig, number: str = BLOCKED) -> list[Answer]:
 
 @asynccontextmanager
 async def harmed(running: Rig, fault: Fault) -> AsyncIterator[None]:
-    """Let a fault last as long as the block."""
+    """Apply a fault while the block runs."""
     await asyncio.to_thread(fault.harm, running)
     try:
         yield
@@ -128,16 +128,16 @@ async def harmed(running: Rig, fault: Fault) -> AsyncIterator[None]:
 
 
 async def asked_until(running: Rig, told: frozenset[str]) -> list[Answer]:
-    """Ask about the blocked caller until one of these reasons is told; give the answers before it."""
+    """Ask about the blocked caller until the reason is one of these; return all answers with the last."""
     answers: list[Answer] = []
     async with asyncio.timeout(60):
         while (answer := await running.ask(BLOCKED)).reason not in told:
-            answers.append(answer)  # each look is a caller's question
+            answers.append(answer)  # no sleep: each check asks for a verdict
     return [*answers, answer]
 
 
 async def block(running: Rig) -> None:
-    """Have a caller blocked, after the daemon has read the list: it asks Redis no more."""
+    """Block a caller once the daemon has read the block list; from then on verdicts need no Redis."""
     await running.daemon.event("replica_read")
     made = await running.daemon.command("block", BLOCKED, "--permanent", "--reason", "a fault")
     assert made.code == 0, made.err
@@ -145,7 +145,7 @@ async def block(running: Rig) -> None:
 
 
 def in_time(measured: Measured, answers: list[Answer]) -> None:
-    """Hold verdicts to the deadline, and to ALLOW with a cause where there is no other."""
+    """Check that answers are in time and have a reason, and that all except `blocked` are ALLOW."""
     slowest = max(answer.seconds for answer in answers) * 1e3
     measured("verdict", slowest, "ms", at_most=DEADLINE_MS)
     failed = [answer for answer in answers if answer.reason != "blocked"]
@@ -158,7 +158,7 @@ def in_time(measured: Measured, answers: list[Answer]) -> None:
 async def test_whatever_happens_to_redis_no_verdict_waits_and_no_outcome_is_lost(
     row: str, redis: RedisServer, measured: Measured, *, full: bool
 ) -> None:
-    """Verdicts and misuses during the fault: in time, counted by cause, recorded at once and in order."""
+    """While Redis fails, every verdict is in time, and every misuse is recorded exactly once and in order."""
     fault = FAULTS[row]
     async with rig(redis) as running:
         await block(running)
@@ -181,7 +181,7 @@ async def test_whatever_happens_to_redis_no_verdict_waits_and_no_outcome_is_lost
             counted = await running.metric("fail_open_total") - before
             assert counted == sum(answer.reason != "blocked" for answer in answers)
             if row == "redis_paused":
-                await asyncio.sleep(6 if full else 1)  # the fault's own length
+                await asyncio.sleep(6 if full else 1)  # as long as the row says
             await running.until_recorded(1 + len(calls))  # no call waits for Redis
         mended = time.perf_counter()
         await asked_until(running, RIGHT)
@@ -195,16 +195,16 @@ async def test_whatever_happens_to_redis_no_verdict_waits_and_no_outcome_is_lost
         assert await running.strikes(OTHER) == calls[1::2]
         async with asyncio.timeout(BACK_SECONDS):
             while await running.metric("outbox_pending"):
-                pass  # each look is a question to the daemon
+                pass  # no sleep: each check asks the daemon
 
 
 @pytest.mark.fault("redis_at_start")
 async def test_a_redis_that_is_down_at_the_start_is_waited_for(
     redis: RedisServer, measured: Measured
 ) -> None:
-    """The daemon starts all the same: ALLOW with the cause, outcomes recorded; right once it is there.
+    """Without Redis at the start, verdicts are ALLOW and no outcome is lost; no restart is needed later.
 
-    The database tells the mode, as soon as Redis has failed to: then each misuse is a strike.
+    The daemon reads the mode from the database once Redis has failed. From then on each misuse is a strike.
     """
     redis.stop()
     async with rig(redis, wait=False) as running:
@@ -227,7 +227,7 @@ async def test_a_redis_that_is_down_at_the_start_is_waited_for(
 
 @pytest.mark.fault("redis_failover")
 async def test_during_a_failover_no_verdict_waits_and_no_outcome_is_lost(measured: Measured) -> None:
-    """The master is killed: in time until another is, and then right again, with every outcome there once."""
+    """While Sentinel replaces a killed master, verdicts are in time, and every outcome is recorded once."""
     with sentinels() as watched:
         old = watched.master
         survivors = [server for port, server in watched.servers.items() if port != old]
@@ -254,7 +254,7 @@ async def test_during_a_failover_no_verdict_waits_and_no_outcome_is_lost(measure
 
 @pytest.mark.fault("redis_slot")
 async def test_while_a_slot_moves_no_verdict_waits_and_no_outcome_is_lost(measured: Measured) -> None:
-    """The site's slot moves to a new node: verdicts are right or ALLOW, outcomes wait, nothing is lost."""
+    """While the site's slot moves to another node, verdicts are right or ALLOW, and no outcome is lost."""
     with cluster() as slotted:
         spare = slotted.nodes[slotted.spare]
         async with rig(spare, url=slotted.url) as running:
@@ -288,7 +288,7 @@ async def test_while_a_slot_moves_no_verdict_waits_and_no_outcome_is_lost(measur
 async def test_known_blocks_can_outlast_redis_for_as_long_as_the_centre_says(
     redis: RedisServer, measured: Measured
 ) -> None:
-    """With a longer `stale_after` a dead Redis lets no known block go, nor a stranger wait; then it ends."""
+    """Without Redis, known blocks hold for `stale_after`, then get ALLOW; other callers never wait."""
     stale = {"SIAGA112_REDIS__STALE_AFTER": "3s"}
     async with rig(redis, environ=stale) as running:
         await block(running)
@@ -306,7 +306,7 @@ async def test_known_blocks_can_outlast_redis_for_as_long_as_the_centre_says(
 
 @pytest.mark.fault("redis_replica")
 async def test_a_redis_that_comes_back_with_less_is_made_anew(redis: RedisServer, measured: Measured) -> None:
-    """A block that the restarted server has lost goes on meanwhile, and is there again; so is a new one."""
+    """A block that a restarted Redis has lost never stops holding; a new one takes effect within a second."""
     stale = {"SIAGA112_REDIS__STALE_AFTER": "1h"}
     async with rig(redis, environ=stale) as running:
         await block(running)
@@ -327,6 +327,6 @@ async def test_a_redis_that_comes_back_with_less_is_made_anew(redis: RedisServer
         began = time.perf_counter()
         async with within(60, "the new block to be known"):
             while (await running.ask(OTHER)).reason != "blocked":
-                pass  # each look is a caller's question
+                pass  # no sleep: each check asks for a verdict
         measured("a new one is known after", time.perf_counter() - began, "s", at_most=1.0)
         assert await running.metric("replica_gaps_total") == 1
