@@ -1,4 +1,4 @@
-"""The console is killed, or stands still: callers feel nothing of it, and people go on where they were."""
+"""The console is killed or frozen: callers do not notice, and people continue where they were."""
 
 import asyncio
 import os
@@ -22,12 +22,12 @@ pytestmark = [pytest.mark.redis, pytest.mark.slow]
 
 CALLS: Final = 20
 ASKED_SECONDS: Final = 0.05
-"""How often somebody who waits for the console looks again."""
+"""How often somebody who waits for the console tries again."""
 
 
 @asynccontextmanager
 async def at_a_page(line: Rig) -> AsyncIterator[tuple[aiohttp.ClientSession, int]]:
-    """Let somebody log in and look at the wall; give the browser, and the console's pid."""
+    """Log a supervisor in and open the live wall; yield the browser and the console's pid."""
     daemon = line.daemon
     password = await daemon.add_user("Ratna", "supervisor")
     pid = await alive(daemon)
@@ -43,7 +43,7 @@ async def at_a_page(line: Rig) -> AsyncIterator[tuple[aiohttp.ClientSession, int
 
 
 async def seen_again(browser: aiohttp.ClientSession) -> str:
-    """Look until a page is there, as who is logged in sees it; give its text."""
+    """Retry until the console serves a page to the logged-in browser; return its text."""
     async with within(60, "the console's pages, for who was logged in"):
         while True:
             try:
@@ -56,7 +56,7 @@ async def seen_again(browser: aiohttp.ClientSession) -> str:
 
 @pytest.mark.fault("console_killed")
 async def test_a_killed_console_is_felt_by_no_caller(redis: RedisServer, measured: Measured) -> None:
-    """Killed while somebody watches the wall: started again, the same browser goes on without logging in."""
+    """A killed console is back within 15 s, its users still logged in; meanwhile no verdict is slower."""
     async with rig(redis) as line, at_a_page(line) as (browser, pid):
         without = await calm(line)
         loop, since = asyncio.get_running_loop(), len(line.daemon.lines)
@@ -75,7 +75,7 @@ async def test_a_killed_console_is_felt_by_no_caller(redis: RedisServer, measure
 
 @pytest.mark.fault("console_frozen")
 async def test_a_frozen_console_is_felt_by_no_caller(redis: RedisServer, measured: Measured) -> None:
-    """Twenty calls end while it stands still: each is recorded; a daemon that is told to end ends both."""
+    """While the console is frozen, every call is recorded, no verdict is slower, and the daemon ends both."""
     async with rig(redis) as line, at_a_page(line) as (_, pid):
         without = await calm(line)
         os.kill(pid, signal.SIGSTOP)

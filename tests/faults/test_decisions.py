@@ -1,4 +1,4 @@
-"""What people decide while a call is up, and after it, on the running daemon: told by AMI, asked by AGI."""
+"""What people decide during a call and after it, on the running daemon, over AMI and AGI."""
 
 import json
 import re
@@ -17,14 +17,14 @@ from tests.lab.redis_servers import RedisServer
 pytestmark = pytest.mark.redis
 
 THRESHOLD: Final = 5
-"""More misuses than this block (`permenkominfo-2016`)."""
+"""More misuses than this lead to a block (`permenkominfo-2016`)."""
 
 FREE_SECONDS: Final = 1.0
 LATER_MINUTES: Final = 5
 
 
 def now() -> Millis:
-    """Give the time that a PBX would write now."""
+    """Return the current time, as a PBX would report it."""
     return time.time_ns() // 1_000_000
 
 
@@ -32,14 +32,14 @@ def now() -> Millis:
 
 
 async def counted(running: Rig) -> int:
-    """Give how many misuses of the caller count now."""
+    """Return how many of the caller's misuses count now."""
     found = re.search(r"(\d+) misuses count", await running.done("why", NUMBER))
     assert found
     return int(found[1])
 
 
 async def up(running: Rig, verdict: str, reason: str) -> Callable[[], CallId]:
-    """Let a caller have arrived with this answer, and wait in the menu; give what ends the call there."""
+    """Let a call with this verdict wait in the menu; return a function that ends it there."""
     at = now() - LASTS
     call = uid(112, at)
     running.play(arrives(call, NUMBER, at, verdict, reason))
@@ -53,7 +53,7 @@ async def up(running: Rig, verdict: str, reason: str) -> Callable[[], CallId]:
 
 
 async def unblocked_amid(running: Rig, measured: Measured, before: int, end: Callable[[], CallId]) -> None:
-    """Unblock the caller, let the call end as a misuse, and see that it is the first, and only that."""
+    """Unblock the caller, end the call as a misuse, and check that it counts as the first misuse."""
     await running.told("blocked")
     await running.done("unblock", NUMBER, "--reason", "the phone was stolen")
     unblocked = time.perf_counter()
@@ -78,7 +78,7 @@ async def unblocked_amid(running: Rig, measured: Measured, before: int, end: Cal
 async def test_who_is_unblocked_in_a_call_that_was_let_in_begins_anew(
     redis: RedisServer, measured: Measured
 ) -> None:
-    """Six misuses, blocked, let in last; unblocked amid the call: its end counts as one, and is no block."""
+    """If a deprioritised caller is unblocked during a call, its misuse counts as the first: no block."""
     async with rig(redis, more='[policy]\ntreatment = "deprioritise"\n') as running:
         for _ in range(THRESHOLD + 1):
             running.misuse()
@@ -94,7 +94,7 @@ async def test_who_is_unblocked_in_a_call_that_was_let_in_begins_anew(
 async def test_who_is_blocked_and_unblocked_amid_a_call_begins_anew(
     redis: RedisServer, measured: Measured
 ) -> None:
-    """Five misuses; blocked by hand amid the next call, and unblocked: its end is no sixth, and no block."""
+    """If a caller is blocked and unblocked during the sixth misuse, it counts as the first: no block."""
     async with rig(redis) as running:
         for _ in range(THRESHOLD):
             running.misuse()
@@ -111,7 +111,7 @@ async def test_who_is_blocked_and_unblocked_amid_a_call_begins_anew(
 async def test_a_genuine_call_after_two_strikes_leaves_blocking_to_a_person(
     redis: RedisServer, measured: Measured
 ) -> None:
-    """Two strikes stay two after a call marked genuine by key; the sixth misuse is proposed, not blocked."""
+    """A call marked genuine costs no strike, and after it the sixth misuse is only proposed for a block."""
     async with rig(redis) as running:
         struck = [running.misuse() for _ in range(2)]
         await running.until_recorded(2)
@@ -138,7 +138,7 @@ async def test_a_genuine_call_after_two_strikes_leaves_blocking_to_a_person(
 async def test_a_mark_that_is_corrected_later_takes_back_what_came_of_it(
     redis: RedisServer, measured: Measured
 ) -> None:
-    """Five misuses and a call marked prank block; marked genuine over 5 minutes after it: all undone."""
+    """Correcting a prank mark over 5 minutes later takes back its strike and the block that rests on it."""
     async with rig(redis) as running:
         struck = [running.misuse() for _ in range(THRESHOLD)]
         call = running.answer("prank", now() - LASTS - LATER_MINUTES * 60 * SECOND)

@@ -1,6 +1,6 @@
-"""kill -9 at every step between a hang-up and the stored strike: nothing lost, nothing counted twice.
+"""kill -9 at every step between a hang-up and the stored strike: no call is lost or counted twice.
 
-Of the daemon, of Redis and of PostgreSQL, in turn; and who must be blocked then is, everywhere.
+The victim is the daemon, Redis or PostgreSQL. At the end, the callers who must be blocked are, everywhere.
 """
 
 import asyncio
@@ -33,42 +33,42 @@ from tests.waiting import until, within
 pytestmark = pytest.mark.redis
 
 AT_ONCE: Final = 20
-"""Calls that are up together, and end together; each of another caller."""
+"""Calls that are up at the same time and end together, each with its own caller."""
 
 ROUNDS: Final = 3
-"""So many times each caller misuses the line, one after the other: by the last time a block is due."""
+"""How often each caller misuses the line. The last time leads to a block."""
 
 RULES: Final = "[policy]\nwarn_from = 1\nthreshold = 2\nblocks_per_hour = 0\n"
 BY_HAND: Final = "081299999999"
-"""Whom somebody blocks for good before all of it."""
+"""A caller who is blocked permanently, by a person, before the first call."""
 
 LIFTED_BEFORE: Final = "081288888888"
-"""Whom somebody blocks for good, and lets in again, before all of it."""
+"""A caller who is blocked permanently and unblocked before the first call."""
 
 BOUND: Final = 60
 
 
 def noted(found: Rig) -> set[str]:
-    """Give the calls in progress that are noted on disk."""
+    """Return the calls that are noted on disk as in progress."""
     with closing(sqlite3.connect(f"file:{found.daemon.folder}/state/outbox.db?mode=ro", uri=True)) as outbox:
         return {call for (call,) in outbox.execute("SELECT call FROM in_progress")}
 
 
 def number(nth: int) -> str:
-    """Give the caller of the nth call."""
+    """Return the number of the nth call's caller."""
     group, place = divmod(nth, AT_ONCE)
     return f"0812{group // ROUNDS * AT_ONCE + place:08}"
 
 
 def known(raw: str) -> Caller:
-    """Give whose number it is."""
+    """Return the caller with this number."""
     caller = canonical(raw)
     assert caller
     return caller
 
 
 async def session(found: Rig, *program: str) -> Session:
-    """Start the daemon; give its connection once it follows."""
+    """Start the daemon; return its AMI connection once it follows the PBX."""
     since = len(found.daemon.lines)
     found.daemon.program = program
     await found.daemon.start("--only", "track")
@@ -77,7 +77,7 @@ async def session(found: Rig, *program: str) -> Session:
 
 
 async def up(found: Rig, following: Session, first: int) -> list[tuple[CallId, str, Millis]]:
-    """Let calls arrive, until the daemon has noted them."""
+    """Let calls arrive, and wait until the daemon has noted them on disk."""
     calls = []
     for nth in range(first, first + AT_ONCE):
         at = NOW - 3_600_000 + nth * 1_000
@@ -92,26 +92,26 @@ async def up(found: Rig, following: Session, first: int) -> list[tuple[CallId, s
 
 @dataclass
 class Scene:
-    """A tracking half at work, a screening half beside it, and who of them all is to be killed."""
+    """A tracking half, a screening half beside it, and how the victim is killed and started again."""
 
     found: Rig
     screening: Daemon
     following: Session
     doomed: tuple[str, ...]
-    """The program whose steps may be the last of something."""
+    """The program that can kill at each of its steps."""
     ended: Callable[[], Awaitable[None]]
-    """Wait for the end of who is killed."""
+    """Waits for the victim's end."""
     again: Callable[[int], Awaitable[None]]
-    """Start it anew, after that round."""
+    """Starts the victim again after that round."""
     pids: Callable[[], Sequence[int]] = tuple
-    """Its processes; none if the program is to kill itself."""
+    """Returns the victim's processes; none if the program kills itself."""
     decide: bool = True
-    """Whether a person can decide anything while it is gone."""
+    """Whether people can decide while the victim is down."""
     placed: list[tuple[CallId, str]] = field(default_factory=list)
     lifted: set[Caller] = field(default_factory=lambda: {known(LIFTED_BEFORE)})
 
     async def round(self, nth: int, step: str, times: int) -> None:
-        """Let twenty calls end, and somebody amid them."""
+        """Let twenty calls end, and have the victim killed meanwhile."""
         path = self.found.daemon.folder / "order"
         calls = await up(self.found, self.following, nth * AT_ONCE)
         self.placed += [(call, raw) for call, raw, _ in calls]
@@ -126,7 +126,7 @@ class Scene:
         await self.again(nth)
 
     async def lift(self, numbers: Iterable[str]) -> None:
-        """Let somebody of these in again whose block is decided, and perhaps not told to anybody yet."""
+        """Unblock one of these callers whose block is stored but perhaps not published yet."""
         async with self.found.store() as store:
             records = {raw: await store.records.load(known(raw)) for raw in numbers}
         blocked = [raw for raw, one in records.items() if any(block.lifted is None for block in one.blocks)]
@@ -135,28 +135,28 @@ class Scene:
             self.lifted.add(known(raw))
 
     async def settled(self) -> None:
-        """Wait until all of it is recorded and published."""
+        """Wait until all calls are recorded and all standings are published."""
         await until(lambda: not noted(self.found), 20)
         async with within(BOUND, "an empty outbox and nothing to publish"):
             while await self.found.metric("outbox_pending"):
-                pass  # each look is a question to the daemon
+                pass  # no sleep: each check asks the daemon
             async with self.found.store() as store:
                 while await store.records.unpublished():
-                    pass  # as is each of these to the database
+                    pass  # nor here: each check asks the database
 
     async def turned_away(self) -> set[Caller]:
-        """Ask the screening half about all; give whom it turns away."""
+        """Ask the screening half about all callers; return those whom it rejects."""
         numbers = {raw for _, raw in self.placed} | {BY_HAND, LIFTED_BEFORE}
         return {known(raw) for raw in numbers if (await self.asked(raw)) == "blocked"}
 
     async def asked(self, raw: str) -> str:
-        """Ask the screening half about a caller; give why the answer is as it is."""
+        """Ask the screening half about a caller; return the reason of the verdict."""
         return (await ask(self.found.pbx.agi_port, raw)).reason
 
 
 @pytest.fixture
 def server(request: pytest.FixtureRequest) -> Iterator[Postgres | None]:
-    """Run a PostgreSQL where the test is about one."""
+    """Yield a PostgreSQL if the test needs one, else None."""
     if request.node.get_closest_marker("postgresql"):
         with postgres() as one:
             with_tables(one.url)
@@ -167,7 +167,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Postgres | None]:
 
 @asynccontextmanager
 async def scene(victim: str, redis: RedisServer, server: Postgres | None) -> AsyncIterator[Scene]:
-    """Start all of them."""
+    """Start both halves, with two callers blocked by a person, of whom one is unblocked again."""
     environ = {"SIAGA112_DATABASE__URL": server.url} if server else {}
     half = f'[redis]\nurl = "{redis.url}"\n{RULES}'
     async with (
@@ -196,7 +196,7 @@ async def _not_again(_: int) -> None:
 
 
 def _choose(here: Scene, victim: str, redis: RedisServer, server: Postgres | None) -> None:
-    """Say who is killed, and how it begins anew."""
+    """Define who is killed, and how the victim is started again."""
 
     async def daemon_ended() -> None:
         assert await here.found.daemon.ended() == -signal.SIGKILL
@@ -208,7 +208,7 @@ def _choose(here: Scene, victim: str, redis: RedisServer, server: Postgres | Non
         await asyncio.to_thread(redis.ended)
 
     async def redis_again(nth: int) -> None:
-        """Let it come back as it was, with nothing, or with what it knew two rounds ago."""
+        """Start Redis as it was, empty, or with what it had before it was empty."""
         empty = ("--appendonly", "no") if nth % 3 == 1 else ()
         await asyncio.to_thread(redis.start, *empty)
 
@@ -235,19 +235,19 @@ def _choose(here: Scene, victim: str, redis: RedisServer, server: Postgres | Non
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """What is held after all of it."""
+    """What is stored at the end."""
 
     rows: list[Entry]
     strikes: list[CallId]
     tallied: int
     wanted: dict[Caller, Standing]
-    """What the records say of each caller."""
+    """Each caller's standing, from the records."""
     listed: dict[Caller, Standing]
-    """What Redis says."""
+    """Each caller's standing, from Redis."""
 
 
 async def at_the_end(found: Rig) -> End:
-    """Read all that is held."""
+    """Read everything that is stored."""
     rows = await found.ledger()
     async with found.store() as store:
         callers = {entry.finding.call.caller for entry in rows}
@@ -273,13 +273,13 @@ async def at_the_end(found: Rig) -> End:
 async def test_killed_at_any_step_no_call_is_lost_and_none_counts_twice(
     victim: str, redis: RedisServer, server: Postgres | None, measured: Measured, *, full: bool
 ) -> None:
-    """Twenty calls end and something is killed amid them, at each step in turn: all hold the same then."""
+    """Whatever is killed at any step, no call is lost or counts twice, and verdicts match the records."""
     rounds = 1_000 // AT_ONCE if full else len(STEPS)
     steps = cycle((step, nth) for nth in (1, 9, 17) for step in STEPS)
     async with scene(victim, redis, server) as here:
         for nth in range(rounds):
             step, times = next(steps)
-            if step not in CALL_BY_CALL:  # several at once: of twenty twice, or once
+            if step not in CALL_BY_CALL:  # twenty calls may take such a step only once, or twice
                 times = 1 if step in TOGETHER else min(times, 2)
             await here.round(nth, step, times)
             group = [raw for _, raw in here.placed[-AT_ONCE:]]
@@ -295,7 +295,7 @@ async def test_killed_at_any_step_no_call_is_lost_and_none_counts_twice(
         blocked = {caller for caller, one in end.wanted.items() if one.level}
         async with within(20, "the screening half to turn away who is blocked, and nobody else"):
             while (turned_away := await here.turned_away()) != blocked:
-                pass  # each look is many questions
+                pass  # no sleep: each check asks for many verdicts
         assert await here.screening.stop() == 0
         assert await here.found.daemon.stop() == 0
     placed, found = [call for call, _ in here.placed], Counter(entry.finding.call.id for entry in end.rows)
@@ -311,6 +311,6 @@ async def test_killed_at_any_step_no_call_is_lost_and_none_counts_twice(
     measured("missing", len(due - turned_away), at_most=0)
     measured("lifted by hand", len(here.lifted))
     measured("risen", len(turned_away - due), at_most=0)
-    survives = None if victim == "daemon" else 0  # a daemon that is killed takes what it has seen with it
+    survives = None if victim == "daemon" else 0  # a killed daemon loses what only it has seen
     measured("settled as unknown", len(found) - len(pranks), at_most=survives)
     measured("strikes not counted in the metric", len(end.strikes) - end.tallied, at_most=survives)
