@@ -1,4 +1,4 @@
-"""The database, shared by many or harmed: nothing is lost, nothing counts twice, nobody sees another's."""
+"""The database, shared or failing: nothing is lost or counts twice, and no site sees another's data."""
 
 import asyncio
 import re
@@ -30,19 +30,19 @@ pytestmark = [pytest.mark.redis]
 
 DAY = 86_400_000
 CALLS = 6
-"""Misuses of one caller: by the last a block is due."""
+"""Misuses of one caller; the last leads to a block."""
 
 
 @pytest.fixture
 def server() -> Iterator[Postgres]:
-    """Run a PostgreSQL with our tables, which a test may harm."""
+    """Yield a PostgreSQL with our tables, which a test may harm."""
     with postgres() as one:
         with_tables(one.url)
         yield one
 
 
 def opened(server: Postgres, redis: RedisServer, site: str) -> PublishedStore:
-    """Open a site's store there."""
+    """Open a site's store on these servers."""
     return published_store(server.url, redis.url, site, 400 * DAY, ANSWER_SECONDS)
 
 
@@ -61,7 +61,7 @@ async def recorded(store: PublishedStore, *calls: int, caller: Caller = CALLER) 
 async def test_however_many_tell_of_a_call_it_is_one(
     redis: RedisServer, server: Postgres, measured: Measured, *, full: bool
 ) -> None:
-    """A hundred connections of one process (CI: 20) record the same six misuses: six strikes, one block."""
+    """If a hundred connections (CI: 20) record the same six misuses, there are six strikes and one block."""
     count = 100 if full else 20
     async with AsyncExitStack() as stack:
         stores = [opened(server, redis, "lab") for _ in range(count)]
@@ -101,7 +101,7 @@ VIEWS = ("calls", "blocks_now", "misuse_by_day")
 async def test_two_sites_on_one_database_see_nothing_of_each_other(
     redis: RedisServer, server: Postgres, measured: Measured
 ) -> None:
-    """The same calls' ids at another site: each command and each view says what it said before."""
+    """Calls with the same ids at another site change neither the output of a command nor a view."""
     shared = {"SIAGA112_DATABASE__URL": server.url}
     async with rig(redis, "screen", wait=False, environ=shared) as found:
         lab, other = opened(server, redis, "lab"), opened(server, redis, "serang")
@@ -136,7 +136,7 @@ LARGE = 1_000_000
 
 @asynccontextmanager
 async def locked(found: Rig) -> AsyncIterator[None]:
-    """Let another program, which is this one, hold the database."""
+    """Lock the database, as another program might."""
     with closing(sqlite3.connect(found.daemon.folder / "state" / "siaga112.db", isolation_level=None)) as one:
         one.execute("BEGIN EXCLUSIVE")
         yield
@@ -144,7 +144,7 @@ async def locked(found: Rig) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def no_room(found: Rig) -> AsyncIterator[None]:
-    """Let no file of the daemon's grow beyond where the database's log is; the outbox is far below that."""
+    """Limit the daemon's files to the size of the database's log; the outbox is far smaller."""
     log, pid = found.daemon.folder / "state" / "siaga112.db-wal", found.daemon.pid
     async with within(60, "a log of writes larger than the outbox will be"):
         while log.stat().st_size < LARGE:
@@ -159,13 +159,13 @@ async def no_room(found: Rig) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def read_only(server: Postgres) -> AsyncIterator[None]:
-    """Let PostgreSQL take no writes of anybody's."""
+    """Make PostgreSQL reject all writes."""
     server.ask("ALTER SYSTEM SET default_transaction_read_only = on")
     server.ask("SELECT pg_reload_conf()")
     async with within(20, "new sessions to be read-only"):
         while "on" not in str(server.ask("SHOW default_transaction_read_only")):
-            pass  # each look is a session of its own
-    # A session that was there before may take a write more, until it has heard of it.
+            pass  # no sleep: each check opens a session
+    # An older session may accept one more write before it knows of the change.
     server.ask(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE pid <> pg_backend_pid() AND datname IS NOT NULL"
@@ -182,7 +182,7 @@ async def read_only(server: Postgres) -> AsyncIterator[None]:
 async def test_while_the_database_takes_nothing_calls_wait_and_arrive_once(
     harm: str, redis: RedisServer, request: pytest.FixtureRequest, measured: Measured
 ) -> None:
-    """Locked by another program, without room, read-only: verdicts go on, commands say it in a line."""
+    """While the database takes no writes, verdicts continue, commands fail in one line, no call is lost."""
     server: Postgres | None = request.getfixturevalue("server") if harm == "read-only" else None
     environ = {"SIAGA112_DATABASE__URL": server.url} if server else {}
     async with rig(redis, environ=environ) as found:
@@ -192,19 +192,19 @@ async def test_while_the_database_takes_nothing_calls_wait_and_arrive_once(
             told = [found.misuse() for _ in range(MISUSES)]
             async with within(60, "the calls to wait in the outbox"):
                 while await found.metric("outbox_pending") < MISUSES:
-                    pass  # each look is a question to the daemon
+                    pass  # no sleep: each check asks the daemon
             answers = [await found.ask() for _ in range(20)]
             since = len(found.daemon.lines)
             await found.daemon.wait_for(
                 lambda line: line["event"] in {"store_down", "store_broken"}, since=max(0, since - 40)
             )
-            if harm != "no room":  # a command is another process, which has room
+            if harm != "no room":  # a command is another process, which the limit spares
                 said = await found.daemon.command("block", "081233333333", "--permanent", "--reason", "x")
                 assert said.code == 4, said
                 assert len(said.err.strip().splitlines()) == 1, said.err
         async with within(60, "an empty outbox"):
             while await found.metric("outbox_pending"):
-                pass  # each look is a question to the daemon
+                pass  # no sleep: each check asks the daemon
         calls = Counter(row.finding.call.id for row in await found.ledger())
         strikes, lost = await found.strikes(), await found.metric("outbox_lost_total")
     reasons = {answer.reason for answer in answers}

@@ -1,4 +1,4 @@
-"""A daemon that is stopped, frozen or dies amid an answer: the shipped dialplan goes on, on both PBXs."""
+"""A daemon that freezes, dies during an answer or cannot log in: the dialplan goes on, on both PBXs."""
 
 import asyncio
 import contextlib
@@ -37,7 +37,7 @@ def send_one(self, screening):
 from siaga112.cli import main
 main()
 """
-"""The daemon, which dies at a point of its first answer."""
+"""Runs the daemon, which dies at a given point of its first answer."""
 
 AFTER_THE_HEADERS: Final = "fastagi._Connection._ask = die"
 AFTER_SET_VARIABLE: Final = "fastagi._Connection.reply = send_one"
@@ -45,13 +45,13 @@ AFTER_SET_VARIABLE: Final = "fastagi._Connection.reply = send_one"
 
 @pytest.fixture(params=get_args(Version))
 def version(request: pytest.FixtureRequest) -> Version:
-    """Both PBXs, one suite."""
+    """Return each version of Asterisk in turn."""
     found: Version = request.param
     return found
 
 
 async def proceeds(pbx: Asterisk, seen: Observer) -> float:
-    """Place a call; give the seconds that its screening took, once it has gone on, not blocked."""
+    """Place a call; check that it proceeds with ALLOW; return the seconds that its screening took."""
     call = await place_call(pbx, number=CALLER)
     took = await screened_in(seen)
     verdicts = [e["Value"] for e in seen.events if sets("SIAGA_VERDICT")(e)]
@@ -63,7 +63,7 @@ async def proceeds(pbx: Asterisk, seen: Observer) -> float:
 
 @pytest.mark.fault("agi_frozen", "agi_timeout", "agi_zombie")
 async def test_a_frozen_daemon_costs_a_caller_two_seconds(version: Version, measured: Measured) -> None:
-    """The real daemon under SIGSTOP: the call goes on, its timeout kept; who hangs up leaves no channel."""
+    """With the daemon frozen, a call proceeds, its timeout is kept, and a hang-up leaves no channel."""
     async with probe(version) as (pbx, seen), running(pbx, CONFIG) as daemon:
         daemon.signal(signal.SIGSTOP)
         measured("proceeds after", await proceeds(pbx, seen), "s", at_most=GUARD_SECONDS)
@@ -89,7 +89,7 @@ async def test_a_frozen_daemon_costs_a_caller_two_seconds(version: Version, meas
 async def test_a_daemon_that_dies_amid_its_answer_blocks_nobody(
     version: Version, what: str, measured: Measured
 ) -> None:
-    """Killed before or amid the verdict on a blocked caller: the call goes on at once."""
+    """If the daemon is killed before or during its verdict on a blocked caller, the call proceeds."""
     program = ("-c", DYING.format(what=what))
     async with probe(version) as (pbx, seen), running(pbx, CONFIG, program=program) as daemon:
         blocked = await daemon.command("block", CALLER, "--permanent", "--reason", "threats")
@@ -99,12 +99,12 @@ async def test_a_daemon_that_dies_amid_its_answer_blocks_nobody(
 
 
 def closing(writer: asyncio.StreamWriter) -> None:
-    """End a connection."""
+    """Close a connection."""
     writer.close()
 
 
 def resetting(writer: asyncio.StreamWriter) -> None:
-    """Reset it: to linger for no time sends RST instead of FIN (socket(7), SO_LINGER)."""
+    """Reset a connection: to linger for 0 s sends RST instead of FIN (socket(7), SO_LINGER)."""
     line: socket.socket = writer.get_extra_info("socket")
     line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
@@ -112,7 +112,7 @@ def resetting(writer: asyncio.StreamWriter) -> None:
 
 @asynccontextmanager
 async def rude(port: int, end: Callable[[asyncio.StreamWriter], None]) -> AsyncIterator[list[int]]:
-    """Serve there, ending each connection at once; give the list to which each adds."""
+    """Listen on the port and end each connection at once; yield a list that grows with each."""
     met: list[int] = []
 
     async def meet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -136,7 +136,7 @@ async def rude(port: int, end: Callable[[asyncio.StreamWriter], None]) -> AsyncI
 async def test_a_server_that_only_ends_connections_costs_nothing(
     version: Version, end: Callable[[asyncio.StreamWriter], None], measured: Measured
 ) -> None:
-    """Closed or reset as soon as accepted: the call goes on at once."""
+    """If the connection is closed or reset as soon as it is accepted, the call proceeds."""
     async with probe(version) as (pbx, seen), rude(pbx.agi_port, end) as met:
         measured("proceeds after", await proceeds(pbx, seen), "s", at_most=GUARD_SECONDS)
         await until(lambda: bool(met))
@@ -147,7 +147,7 @@ async def test_a_server_that_only_ends_connections_costs_nothing(
 
 @pytest.mark.fault("ami_secret")
 async def test_a_wrong_secret_is_told_and_tried_again(version: Version, measured: Measured) -> None:
-    """One clear line an attempt, ever less often; the daemon goes on, and answers the dialplan."""
+    """A wrong secret gives one clear line per attempt, at growing intervals, and does not end the daemon."""
     async with Asterisk.start(find(version)) as pbx:
         wrong = {"SIAGA112_AMI__SECRET": "not the secret"}
         async with running(pbx, CONFIG, environ=wrong, wait=False) as daemon:
@@ -173,7 +173,7 @@ TAKEN_OVER_SECONDS: Final = 10.0
 async def test_two_daemons_on_one_pbx_count_once_and_one_goes_on(
     version: Version, measured: Measured
 ) -> None:
-    """Both follow the same calls into one database; one is killed amid the fourth, the other settles it."""
+    """Two daemons on one PBX count each call once; if one is killed during a call, the other settles it."""
     async with contextlib.AsyncExitStack() as stack:
         pbx = await stack.enter_async_context(Asterisk.start(find(version)))
         seen = await stack.enter_async_context(await pbx.observe())

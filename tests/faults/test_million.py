@@ -1,4 +1,4 @@
-"""A country's block list in one Redis: a verdict costs what it costs with an empty one."""
+"""A million blocked numbers in one Redis: how long verdicts take, and how fast a lost list is back."""
 
 import asyncio
 import itertools
@@ -28,12 +28,12 @@ CHUNK: Final = 5_000
 
 
 def number(nth: int) -> str:
-    """Give the number of the nth caller, as the dialplan has it."""
+    """Return the number of the nth caller, as the dialplan passes it."""
     return f"0812{nth:08}"
 
 
 async def fill(running: Rig, count: int) -> None:
-    """Block so many callers for good, in the records, as a restored backup would have them."""
+    """Write permanent blocks of that many callers into the records, as if a backup had been restored."""
     held = (block(NOW, None),)
     async with running.store() as store:
         for first in range(0, count, CHUNK):
@@ -45,7 +45,7 @@ async def fill(running: Rig, count: int) -> None:
 
 
 async def waits(running: Rig, blocked: int, count: int) -> list[float]:
-    """Give what callers at random wait, of twice as many as there may be blocked."""
+    """Return what callers wait, in ms. They are drawn at random from twice `count` numbers."""
     chance = random.Random(112)
     found = []
     for _ in range(ASKED):
@@ -59,7 +59,7 @@ async def waits(running: Rig, blocked: int, count: int) -> list[float]:
 @pytest.mark.fault("million")
 @pytest.mark.night
 async def test_a_million_blocked_numbers_cost_no_verdict_anything(measured: Measured, *, full: bool) -> None:
-    """Callers at random, half of them blocked, while retention looks through the lists (CI: 100,000)."""
+    """A million blocked numbers (CI: 100,000) add at most 5 ms to the 99th percentile of verdicts."""
     count = MILLION if full else MILLION // 10
     with plain() as server:
         async with rig(server) as running:
@@ -71,7 +71,7 @@ async def test_a_million_blocked_numbers_cost_no_verdict_anything(measured: Meas
             await running.daemon.ready(since=since)
             async with within(600, "all of them at hand"):
                 while await running.metric("replica_callers") < count:
-                    pass  # each look is a question to the daemon
+                    pass  # no sleep: each check asks the daemon
             measured("all at hand after", time.monotonic() - began, "s")
             measured("blocked", int(await running.metric("replica_callers")))
             held = int(server.ask("INFO", "memory")["used_memory"])
@@ -86,12 +86,12 @@ async def test_a_million_blocked_numbers_cost_no_verdict_anything(measured: Meas
 
 ASKED_A_SECOND: Final = 100
 ANEW_SECONDS: Final = 60.0
-"""A minute for a million in one process; the goal is 15 s."""
+"""The limit for a million in one process; the goal is 15 s."""
 
 
 @dataclass
 class Asker:
-    """Asks about blocked callers, a hundred times a second, and notes when each was let in."""
+    """Asks about blocked callers a hundred times a second, and notes when one is let in."""
 
     found: Rig
     count: int
@@ -99,16 +99,16 @@ class Asker:
     unanswered: int = 0
     slowest: float = 0.0
     let_in: list[float] = field(default_factory=list)
-    """When, by the loop's clock."""
+    """When blocked callers were let in, by the loop's clock."""
 
     async def run(self) -> None:
-        """Ask for ever."""
+        """Ask until cancelled."""
         loop, chance = asyncio.get_running_loop(), random.Random(112)
         asking: set[asyncio.Task[None]] = set()
         began = loop.time()
         for nth in itertools.count():  # ends: with the test, which cancels it
             await asyncio.sleep(max(0.0, began + nth / ASKED_A_SECOND - loop.time()))
-            if len(asking) >= ASKED_A_SECOND:  # who does not come to ask is none whom we keep waiting
+            if len(asking) >= ASKED_A_SECOND:  # a question not yet sent must not count as a wait
                 await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
             asking.add(one := asyncio.create_task(self._ask(number(chance.randrange(self.count)))))
             one.add_done_callback(asking.discard)
@@ -130,7 +130,7 @@ class Asker:
 async def test_a_million_blocks_are_back_in_seconds_when_redis_is_emptied(
     measured: Measured, *, full: bool
 ) -> None:
-    """FLUSHALL under a hundred verdicts a second: all blocks are back, counted; known ones held meanwhile."""
+    """After FLUSHALL under a hundred verdicts a second, all blocks are back, and counted, within a minute."""
     count = MILLION if full else MILLION // 10
     loop = asyncio.get_running_loop()
     with plain() as server:
@@ -142,7 +142,7 @@ async def test_a_million_blocks_are_back_in_seconds_when_redis_is_emptied(
             await running.daemon.ready(since=since)
             async with within(600, "all of them at hand"):
                 while await running.metric("replica_callers") < count:
-                    pass  # each look is a question to the daemon
+                    pass  # no sleep: each check asks the daemon
             rebuilds = await running.metric("block_list_rebuilds_total")
             gaps = await running.metric("replica_gaps_total")
             asker = Asker(running, count)

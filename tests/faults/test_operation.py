@@ -1,4 +1,4 @@
-"""What surrounds the daemon fails: the disk, the file system, its descriptors, whoever scrapes it."""
+"""Faults around the daemon: the disk, the file system, descriptors, scrapers; and several daemons."""
 
 import asyncio
 import contextlib
@@ -31,17 +31,17 @@ mount = 'mkdir -p "$0" && mount -t tmpfs -o size=4m tmpfs "$0" && exec "$@"'
 os.execvp("unshare", ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, room,
     sys.executable, "-m", "siaga112", *sys.argv[1:]])
 """
-"""The daemon with a file system of its own, of four megabytes, at its state directory."""
+"""Runs the daemon with a file system of four megabytes at its state directory."""
 
 MISUSES: Final = 5
 CALM_SECONDS: Final = 2.0
 FELT_MS: Final = 5
-"""What a caller waits longer than without the fault, at most, for 99 of 100."""
+"""By how much the 99th percentile of callers' waits may grow under a fault."""
 
 
 @asynccontextmanager
 async def roomed(redis: RedisServer) -> AsyncIterator[tuple[Rig, Path]]:
-    """Run a daemon in a room of its own; give how its state directory is reached."""
+    """Run a daemon with its own small file system; yield it and the path to its state directory."""
     state = str(Path(redis.url.removeprefix("unix://")).parent / "state")
     environ = {"SIAGA112_STATE_DIR": state}
     async with rig(redis, program=("-c", IN_A_ROOM, state), environ=environ) as found:
@@ -49,7 +49,7 @@ async def roomed(redis: RedisServer) -> AsyncIterator[tuple[Rig, Path]]:
 
 
 async def verdicts_go_on(found: Rig, measured: Measured, times: int = 20) -> None:
-    """Ask so often; each verdict is the store's own."""
+    """Ask that many times at once, and check that each verdict is the store's own."""
     answers = await asyncio.gather(*(found.ask() for _ in range(times)))
     measured(
         "verdicts without an answer", sum(answer.reason != "not_blocked" for answer in answers), at_most=0
@@ -57,15 +57,15 @@ async def verdicts_go_on(found: Rig, measured: Measured, times: int = 20) -> Non
 
 
 async def lost(found: Rig, at_least: int) -> int:
-    """Give how many calls are counted as lost, once they are that many."""
+    """Wait until at least that many calls are counted as lost; return how many are."""
     async with asyncio.timeout(20):
         while (counted := await found.metric("outbox_lost_total")) < at_least:
-            pass  # each look is a question to the daemon
+            pass  # no sleep: each check asks the daemon
     return int(counted)
 
 
 async def no_room(found: Rig, measured: Measured) -> None:
-    """Let calls end that cannot be kept: verdicts go on, and the loss is counted."""
+    """End calls that cannot be stored; check that verdicts continue and each lost call is counted."""
     for _ in range(MISUSES):
         found.misuse()
     counted = await lost(found, MISUSES)
@@ -77,7 +77,7 @@ async def no_room(found: Rig, measured: Measured) -> None:
 
 @pytest.mark.fault("disk_full")
 async def test_a_full_disk_stops_no_verdict_and_is_counted(redis: RedisServer, measured: Measured) -> None:
-    """The outbox's file system is filled to its last byte; with room again, calls are kept again."""
+    """On a full disk, verdicts continue and lost calls are counted; with room again, calls are recorded."""
     async with roomed(redis) as (found, state):
         await found.daemon.settled(found.misuse())
         filler = state / "filler"
@@ -105,15 +105,15 @@ SqliteOutbox._write = write
 from siaga112.cli import main
 main()
 """
-"""The daemon whose database refuses to write from SIGUSR1 to SIGUSR2, as on a file system that has become
-read-only. No kernel takes the right to write from a file that is open, but for a broken disk."""
+"""Runs the daemon with an outbox that refuses to write from SIGUSR1 to SIGUSR2, as on a file system that has
+become read-only. A kernel does not revoke the right to write to an open file, except on a broken disk."""
 
 
 @pytest.mark.fault("read_only")
 async def test_a_file_system_that_becomes_read_only_stops_no_verdict(
     redis: RedisServer, measured: Measured
 ) -> None:
-    """What cannot be kept meanwhile is counted; with the right to write again, calls are kept again."""
+    """While no write succeeds, verdicts continue and lost calls are counted; later calls are recorded."""
     async with rig(redis, program=("-c", READ_ONLY)) as found:
         found.misuse()
         await found.until_recorded(1)
@@ -127,7 +127,7 @@ async def test_a_file_system_that_becomes_read_only_stops_no_verdict(
 async def test_on_a_read_only_file_system_the_screening_half_starts(
     redis: RedisServer, measured: Measured
 ) -> None:
-    """Tracking ends with one line that names the file; verdicts need no disk."""
+    """Without a writable state directory, tracking exits with one line that names it; screening goes on."""
     async with rig(redis, "screen") as found:
         nowhere = {"SIAGA112_STATE_DIR": "/proc/siaga112"}
         url = f'[redis]\nurl = "{redis.url}"\n'
@@ -140,7 +140,7 @@ async def test_on_a_read_only_file_system_the_screening_half_starts(
 
 @pytest.mark.fault("descriptors")
 async def test_without_descriptors_verdicts_go_on(redis: RedisServer, measured: Measured) -> None:
-    """Not one more file may be opened: who calls goes on at once; with descriptors again, all is right."""
+    """Without free descriptors, every call proceeds within 2 s; with descriptors again, all is as before."""
     async with rig(redis) as found:
         await found.ask()
         pid = found.daemon.pid
@@ -161,14 +161,14 @@ async def test_without_descriptors_verdicts_go_on(redis: RedisServer, measured: 
 
 
 async def calm(found: Rig) -> Probe:
-    """Give what callers wait without a fault."""
+    """Measure what callers wait without a fault."""
     async with probing(found.pbx.agi_port, *found.pids[:2]) as probe:
         await asyncio.sleep(CALM_SECONDS)
     return probe
 
 
 def not_felt(measured: Measured, without: Probe, during: Probe) -> None:
-    """Hold what callers wait to what they wait without."""
+    """Check that the fault makes callers wait no longer."""
     measured("p99", during.p99, "ms", at_most=without.p99 + FELT_MS)
     measured("p99 without", without.p99, "ms")
 
@@ -179,7 +179,7 @@ RATE: Final = 100
 @pytest.mark.fault("scrapes")
 @pytest.mark.night
 async def test_a_hundred_scrapes_a_second_are_not_felt(redis: RedisServer, measured: Measured) -> None:
-    """Two seconds of them: callers wait as long as without."""
+    """A hundred scrapes a second, for two seconds, do not make callers wait longer."""
     async with rig(redis) as found:
         without = await calm(found)
         loop = asyncio.get_running_loop()
@@ -207,7 +207,7 @@ SLOW: Final = 100
 @pytest.mark.fault("slow_scraper")
 @pytest.mark.night
 async def test_slow_scrapers_are_not_felt(redis: RedisServer, measured: Measured) -> None:
-    """A hundred that ask and do not read: callers wait as long as without, memory does not grow."""
+    """A hundred scrapers that ask and do not read the answer do not make callers wait longer."""
     async with rig(redis) as found:
         without = await calm(found)
         before = resident(found.daemon.pid)
@@ -228,12 +228,12 @@ async def test_slow_scrapers_are_not_felt(redis: RedisServer, measured: Measured
 
 HALF_SENT: Final = 1_000
 FILES: Final = 1_024
-"""What a process may open where nobody says otherwise (`ulimit -n`)."""
+"""The default limit of open files (`ulimit -n`)."""
 
 
 @pytest.mark.fault("half_sent")
 async def test_half_sent_requests_keep_no_caller_out(redis: RedisServer, measured: Measured) -> None:
-    """A thousand connections that never end their request: each caller is screened, and /metrics answers."""
+    """Beside 1,000 connections with an unfinished request, each call is screened and /metrics answers."""
     async with rig(redis) as found:
         await found.ask()
         pid = found.daemon.pid
@@ -250,7 +250,7 @@ async def test_half_sent_requests_keep_no_caller_out(redis: RedisServer, measure
 
 @asynccontextmanager
 async def half_sent(port: int, times: int) -> AsyncIterator[None]:
-    """Hold so many connections to /metrics whose request does not end."""
+    """Hold that many connections to /metrics open, each with an unfinished request."""
     writers = []
     for _ in range(times):
         async with within(20, "a connection to /metrics"):
@@ -266,7 +266,7 @@ async def half_sent(port: int, times: int) -> AsyncIterator[None]:
 
 @pytest.mark.fault("half_sent")
 async def test_who_does_not_end_a_request_is_dropped(redis: RedisServer, measured: Measured) -> None:
-    """A connection to /metrics ends by itself, whatever is sent or not, so that no number of them stays."""
+    """The daemon closes a connection to /metrics whose request is not finished in time."""
     async with rig(redis, "screen") as found:
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -282,14 +282,14 @@ async def test_who_does_not_end_a_request_is_dropped(redis: RedisServer, measure
 
 @pytest.mark.fault("descriptors")
 async def test_no_descriptor_left_is_told(redis: RedisServer) -> None:
-    """Out of descriptors the daemon says so in a line with the limit, whether or not anybody calls."""
+    """Without free descriptors the daemon logs a line with the limit, even if nobody calls."""
     async with rig(redis, "screen") as found:
         pid = found.daemon.pid
         soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
         limits = set()
 
         def squeezed() -> bool:
-            """Leave it none above the lowest that is free; again, for one that it had for a moment only."""
+            """Leave no descriptor free. Repeated, as some are open only for a moment."""
             used = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}  # noqa: PTH208 - names alone
             limits.add(free := min(set(range(len(used) + 1)) - used))
             resource.prlimit(pid, resource.RLIMIT_NOFILE, (free, hard))
@@ -305,7 +305,7 @@ JUNK: Final = (b"\x16\x03\x01\x02", b"GET /metrics\r\n\r\n", b"GET / HTTP/9.9\r\
 
 @pytest.mark.fault("junk_lines")
 async def test_junk_does_not_fill_the_log(redis: RedisServer, measured: Measured, *, full: bool) -> None:
-    """Thousands of connections that speak neither AGI nor HTTP: a few lines, each JSON, that say how many."""
+    """Thousands of connections of junk make a few log lines, all JSON, which say how many there were."""
     async with rig(redis, "screen") as found:
         since, times = len(found.daemon.lines), 5_000 if full else 500
         began = asyncio.get_running_loop().time()
@@ -331,7 +331,7 @@ async def test_junk_does_not_fill_the_log(redis: RedisServer, measured: Measured
 
 
 def told(found: Rig, event: str) -> list[dict[str, Any]]:
-    """Give the daemon's lines of that event."""
+    """Return the daemon's log lines of that event."""
     return [line for line in found.daemon.lines if line["event"] == event]
 
 
@@ -341,7 +341,7 @@ def told(found: Rig, event: str) -> list[dict[str, Any]]:
 @pytest.mark.fault("split")
 @pytest.mark.night
 async def test_a_tracking_half_that_stands_still_is_not_felt(redis: RedisServer, measured: Measured) -> None:
-    """Each half is its own process, as shipped: with the tracking half stopped, verdicts are as before."""
+    """While the tracking half is stopped (SIGSTOP), verdicts of the screening half are as fast as before."""
     async with rig(redis, "track") as found:
         url = f'[redis]\nurl = "{redis.url}"\n'
         async with running(found.pbx, url, only="screen") as screening:
@@ -363,7 +363,7 @@ DAEMONS: Final = 3
 async def test_a_block_and_the_mode_hold_everywhere_within_a_second(
     redis: RedisServer, measured: Measured
 ) -> None:
-    """Three daemons on one Redis and one PostgreSQL: a block, its lift and the kill switch reach all."""
+    """A block, its lift and the kill switch reach three daemons on one Redis within a second."""
     async with contextlib.AsyncExitStack() as stack:
         shared = {"SIAGA112_DATABASE__URL": with_tables(stack.enter_context(postgres()).url)}
         found = [await stack.enter_async_context(rig(redis, environ=shared)) for _ in range(DAEMONS)]
@@ -378,5 +378,5 @@ async def test_a_block_and_the_mode_hold_everywhere_within_a_second(
             done = loop.time()
             async with asyncio.timeout(20):
                 while {(await one.ask()).reason for one in found} != {reason}:
-                    pass  # each look is a caller's question
+                    pass  # no sleep: each check asks for a verdict
             measured(f"{command[0]} everywhere after", loop.time() - done, "s", at_most=1.0)

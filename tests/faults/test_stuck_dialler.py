@@ -1,4 +1,4 @@
-"""One number that calls without end: what is held on it stays small, and nobody else waits for it."""
+"""One number that calls without end: its record stays small, and nobody else waits for it."""
 
 import asyncio
 import contextlib
@@ -33,7 +33,7 @@ INCOMING: Final[dict[str, str]] = {}
 
 
 def call(nth: int, number: str) -> bytes:
-    """Write a call that hangs up within 3 s, or every fourth time in the menu."""
+    """Return the events of the nth call: it ends after 1 s, or every fourth time in the menu."""
     at = NOW - 1_800_000 + nth * 50
     name = uid(nth, at)
     if nth % 4:
@@ -42,7 +42,7 @@ def call(nth: int, number: str) -> bytes:
 
 
 async def calling(found: Rig, first: int, seconds: float, *, stuck: bool) -> int:
-    """Let calls come at that rate, of one number or of as many as there are calls; give how many."""
+    """Play calls at `RATE`, all from one number (`stuck`) or each from its own; return how many."""
     loop, nth = asyncio.get_running_loop(), 0
     began = loop.time()
     while (due := began + nth / RATE) < began + seconds:
@@ -53,7 +53,7 @@ async def calling(found: Rig, first: int, seconds: float, *, stuck: bool) -> int
 
 
 async def an_hour_of_it(found: Rig, calls: int) -> None:
-    """Put a record there as it was before it had bounds."""
+    """Store a record with that many missed calls, as there were before records had bounds."""
     missed = tuple(MissedCall(CallId(f"{nth}.1"), NOW - 3_600_000 + nth, SECOND) for nth in range(calls))
     record = CallerRecord(CALLER, missed=missed)
     async with found.store() as store:
@@ -62,7 +62,7 @@ async def an_hour_of_it(found: Rig, calls: int) -> None:
 
 @asynccontextmanager
 async def halves(redis: RedisServer, processes: int) -> AsyncIterator[tuple[Rig, tuple[int, ...]]]:
-    """Run the daemon as one process or as two; give it, and who takes part in a verdict."""
+    """Run the daemon as one process or two; yield it and the processes that take part in a verdict."""
     async with contextlib.AsyncExitStack() as stack:
         found = await stack.enter_async_context(rig(redis, "track" if processes == 2 else ""))
         url = f'[redis]\nurl = "{redis.url}"\n'
@@ -78,7 +78,7 @@ async def halves(redis: RedisServer, processes: int) -> AsyncIterator[tuple[Rig,
 async def test_a_stuck_dialler_is_felt_by_nobody_else(
     redis: RedisServer, measured: Measured, processes: int, *, full: bool
 ) -> None:
-    """Verdicts of others beside 20 calls/s: of one number after an hour of it, and of a number each."""
+    """20 calls/s of one number, after an hour of it, delay others no more than 20 calls/s of many numbers."""
     rounds, seconds = (ROUNDS, ROUND_SECONDS) if full else (1, 2)
     async with halves(redis, processes) as (found, pids):
         await an_hour_of_it(found, HOUR)
@@ -95,7 +95,7 @@ async def test_a_stuck_dialler_is_felt_by_nobody_else(
         await found.until_recorded(nth)
         async with within(20, "an empty outbox"):
             while await found.metric("outbox_pending"):
-                pass  # each look is a question to the daemon
+                pass  # no sleep: each check asks the daemon
         async with found.store() as store:
             record = await store.load(CALLER)
         one, each = percentile(waits[True], 99), percentile(waits[False], 99)
