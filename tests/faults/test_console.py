@@ -75,7 +75,7 @@ async def test_a_killed_console_is_felt_by_no_caller(redis: RedisServer, measure
 
 @pytest.mark.fault("console_frozen")
 async def test_a_frozen_console_is_felt_by_no_caller(redis: RedisServer, measured: Measured) -> None:
-    """While the console is frozen, every call is recorded, no verdict is slower, and the daemon ends both."""
+    """While the console is frozen, each call is recorded, no verdict is slower, and the daemon can end it."""
     async with rig(redis) as line, at_a_page(line) as (_, pid):
         without = await calm(line)
         os.kill(pid, signal.SIGSTOP)

@@ -251,7 +251,7 @@ async def in_flight(running: Rig) -> list[asyncio.Task[Answer]]:
 
 @pytest.mark.fault("agi_sigterm")
 async def test_the_end_lets_all_in_flight_through(redis: RedisServer, measured: Measured) -> None:
-    """At SIGTERM, fifty callers who wait for a silent Redis get ALLOW within a second, and the exit is 0."""
+    """At SIGTERM, fifty callers waiting for a silent Redis get ALLOW within a second; the exit code is 0."""
     async with rig(redis, "screen", environ={"SIAGA112_AGI__DEADLINE_MS": "900"}) as running:
         redis.signal(signal.SIGSTOP)
         calls = await in_flight(running)

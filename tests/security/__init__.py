@@ -1,1 +1,1 @@
-"""What an attacker on the machine or on the network gets, tried with real parts."""
+"""What an attacker on the machine or on the network can do, tried on real parts."""

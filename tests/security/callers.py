@@ -1,4 +1,4 @@
-"""Ask as the dialplan does, so many times a second for so long; tell as JSON what became of it."""
+"""Asks as the dialplan does, RATE times a second for SECONDS; prints as JSON what became of the calls."""
 
 import asyncio
 import json
@@ -11,11 +11,11 @@ REQUEST = (
     b"agi_uniqueid: 1.1\nagi_callerid: unknown\nagi_callingpres: 32\n\n"
 )
 GUARD = 2.0
-"""Seconds that the dialplan waits."""
+"""How long the dialplan waits, in seconds."""
 
 
 async def ask(told: Counter[str], took: list[float]) -> None:
-    """Be one call."""
+    """Ask for one call; count what became of it."""
     began, said = time.monotonic(), b""
     try:
         async with asyncio.timeout(GUARD):
@@ -34,7 +34,7 @@ async def ask(told: Counter[str], took: list[float]) -> None:
 
 
 async def main(rate: float, seconds: float) -> None:
-    """Be all of them."""
+    """Ask for all calls; print the counts."""
     told: Counter[str] = Counter()
     took: list[float] = []
     began = time.monotonic()

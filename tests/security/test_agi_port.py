@@ -1,4 +1,4 @@
-"""Who holds the FastAGI port: told by `doctor`."""
+"""Who holds the FastAGI port, as `doctor` reports it."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ HOLD = "import socket, sys; s=socket.create_server(('127.0.0.1', int(sys.argv[1]
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be somebody else")
 async def test_the_user_who_holds_the_port_is_named() -> None:
-    """Another local user is named; whoever asks, and nobody at all, is not."""
+    """Another user who holds the port is named; the one who asks, an expected user and nobody are not."""
     port = ports.free()
     assert stranger(port) == ""
     with socket.create_server(("127.0.0.1", port)):
@@ -36,7 +36,7 @@ async def test_the_user_who_holds_the_port_is_named() -> None:
 
 
 def test_doctor_says_who_answers_in_our_place() -> None:
-    """A right answer from another user's process is no ok: the next one need not be right."""
+    """A right answer from another user's process is a failure, as its next answer may be wrong."""
     agi = AgiSeen({"SIAGA_VERDICT": "ALLOW", "SIAGA_REASON": "withheld"}, 1, "mallory")
     (line,) = agi_round_trip(replace(NOTHING, agi=agi))
     assert line.health is Health.FAIL

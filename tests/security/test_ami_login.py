@@ -1,4 +1,4 @@
-"""The AMI secret and the manager interface's port: what whoever listens, or holds the port, gets."""
+"""The AMI login: what somebody who listens, or holds the PBX's port, learns of the secret."""
 
 import asyncio
 import re
@@ -29,7 +29,7 @@ PATIENCE: Final = 20.0
 
 @pytest.fixture
 async def impostor() -> AsyncIterator[Manager]:
-    """Run a server that holds the PBX's port, and writes down what it is told."""
+    """Yield a server that holds the PBX's port and records what it receives."""
     server = Manager()
     await server.start()
     yield server
@@ -37,7 +37,7 @@ async def impostor() -> AsyncIterator[Manager]:
 
 
 async def begin(address: AmiAddress) -> Sequence[Event]:
-    """Follow a PBX until the first slice; a first attempt that fails is an error."""
+    """Follow a PBX until its first events; raise an error if the first attempt fails."""
     slices = AmiSource(address, figures.make(), lambda: 0, must_begin=True).slices()
     try:
         async with within(PATIENCE, "the first events"):
@@ -47,7 +47,7 @@ async def begin(address: AmiAddress) -> Sequence[Event]:
 
 
 async def ended(address: AmiAddress) -> UnreachableError | None:
-    """Try to follow a PBX; give why it could not be reached."""
+    """Try to follow a PBX; return why it could not be reached, None if it could."""
     try:
         await begin(address)
     except UnreachableError as error:
@@ -59,7 +59,7 @@ async def ended(address: AmiAddress) -> UnreachableError | None:
 async def test_whoever_holds_the_port_gets_a_digest_and_not_the_secret(
     impostor: Manager, measured: Measured
 ) -> None:
-    """What an impostor hears of the secret is its digest with a challenge, never the secret."""
+    """An impostor receives a digest of the secret and its challenge, but never the secret."""
     begun = await begin(AmiAddress("127.0.0.1", impostor.port, "siaga112", SECRET))
     assert isinstance(begun[0], Resumed)
     told = "".join(impostor.heard)
@@ -81,7 +81,7 @@ async def test_whoever_holds_the_port_gets_a_digest_and_not_the_secret(
 async def test_nobody_can_ask_for_the_plain_login(
     impostor: Manager, refused: dict[str, str], challenge: tuple[str, ...]
 ) -> None:
-    """A peer without a proper challenge is not logged in to: it is told nothing of the secret."""
+    """If the peer sends no proper challenge, siaga112 does not log in and sends nothing of the secret."""
     impostor.refused, impostor.challenge = refused, challenge
     with pytest.raises(SiagaError, match="no login by MD5 challenge"):
         await begin(AmiAddress("127.0.0.1", impostor.port, "siaga112", SECRET))
@@ -90,13 +90,13 @@ async def test_nobody_can_ask_for_the_plain_login(
 
 
 def test_an_address_does_not_show_its_secret() -> None:
-    """What is printed of an address, in a log or an error, has no secret in it."""
+    """An address that is printed, in a log or an error, does not show the secret."""
     assert SECRET not in repr(AmiAddress("127.0.0.1", 5038, "siaga112", SECRET))
 
 
 @asynccontextmanager
 async def secured(version: Version, folder: Path) -> AsyncIterator[tuple[Asterisk, Ami]]:
-    """Run a PBX that speaks TLS, and give what to configure for it."""
+    """Run a PBX with AMI over TLS; yield it and the settings to reach it."""
     Certificates.make(folder)
     port = ports.free()
     general = (
@@ -111,7 +111,7 @@ async def secured(version: Version, folder: Path) -> AsyncIterator[tuple[Asteris
 @pytest.mark.fault("ami_tls")
 @pytest.mark.parametrize("version", get_args(Version))
 async def test_ami_over_tls_with_a_real_pbx(version: Version, tmp_path: Path, measured: Measured) -> None:
-    """With the authority that signed its certificate the PBX is followed; else it is not spoken to."""
+    """Over TLS, a PBX is followed only if its certificate fits the configured authority and name."""
     async with secured(version, tmp_path) as (_, ami):
         good = ami.model_copy(update={"tls_ca": f"{tmp_path}/ca.pem"})
         begun = await begin(ami_address(Settings(ami=good)))
@@ -126,7 +126,7 @@ async def test_ami_over_tls_with_a_real_pbx(version: Version, tmp_path: Path, me
 
 @pytest.mark.fault("ami_tls")
 async def test_an_impostor_with_another_certificate_hears_nothing(tmp_path: Path) -> None:
-    """With TLS whoever takes the port, or relays it, is not even asked for a challenge."""
+    """Over TLS, an impostor with another certificate receives nothing, not even a request for a challenge."""
     for whose in ("ours", "theirs"):
         (tmp_path / whose).mkdir()
         Certificates.make(tmp_path / whose)
@@ -153,7 +153,7 @@ async def test_an_impostor_with_another_certificate_hears_nothing(tmp_path: Path
 def test_an_authority_that_cannot_be_read_is_said_in_one_line(
     tmp_path: Path, text: str | None, says: str
 ) -> None:
-    """The key, the file, and why."""
+    """An authority that cannot be read is one error with the setting, the file and the reason."""
     file = tmp_path / "ca.pem"
     if text is not None:
         file.write_text(text)
@@ -162,6 +162,6 @@ def test_an_authority_that_cannot_be_read_is_said_in_one_line(
 
 
 def test_settings_of_tls_without_tls_are_an_error() -> None:
-    """Nobody believes to be encrypted who is not."""
+    """Settings of TLS without `tls = true` are an error, so that nobody relies on encryption that is off."""
     with pytest.raises(ValueError, match="have no effect without tls = true"):
         Ami(tls_ca="/etc/ssl/pbx.pem")

@@ -1,4 +1,4 @@
-"""What an AMI user may do with each write class, measured on both PBXs: docs/security.md has the table."""
+"""What an AMI user may do with each write class, on both PBXs; docs/security.md has the table."""
 
 import re
 from collections.abc import AsyncIterator
@@ -23,19 +23,19 @@ ACTIONS: Final = ("CoreShowChannels", "QueueStatus", "Getvar", "ShowDialPlan", "
 FURTHER: Final = ("DBGet", "DBPut", "GetConfig", "UpdateConfig", "Command", "ModuleLoad", "Redirect")
 TABLE: Final = Path(__file__).parents[2] / "docs/security.md"
 CLOSED: Final = ("func_config", "func_sorcery", "func_realtime")
-"""The modules with which Getvar leaves the calls: what we say to leave out."""
+"""Modules through which Getvar reaches beyond calls. We advise not to load them."""
 
 
 @pytest.fixture(params=get_args(Version))
 def version(request: pytest.FixtureRequest) -> Version:
-    """Both PBXs, one table."""
+    """Return each version of Asterisk in turn."""
     found: Version = request.param
     return found
 
 
 @asynccontextmanager
 async def pbx_with(version: Version, *, noload: tuple[str, ...] = ()) -> AsyncIterator[Asterisk]:
-    """Run a PBX with a user for each class."""
+    """Run a PBX with an AMI user for each write class."""
     users = "".join(f"[u-{one}]\nsecret = lab\nread = system\nwrite = {one}\n" for one in CLASSES)
     modules = "".join(f"noload = {name}.so\n" for name in noload)
     more = {"manager.conf": users, "modules.conf": modules}
@@ -44,12 +44,12 @@ async def pbx_with(version: Version, *, noload: tuple[str, ...] = ()) -> AsyncIt
 
 
 async def may(user: Observer) -> set[str]:
-    """Ask which actions a user may call: ListCommands lists those, and no others."""
+    """Return the actions that a user may call; ListCommands lists these and no others."""
     return set((await user.action({"Action": "ListCommands"}))[0]) - {"Response", "ActionID"}
 
 
 async def read(user: Observer, expression: str) -> str:
-    """Evaluate a dialplan function as Getvar does; '' if it gives nothing."""
+    """Return what Getvar gives for a dialplan function; '' if nothing."""
     try:
         return (await user.action({"Action": "Getvar", "Variable": expression}))[0]["Value"]
     except ActionError:
@@ -57,7 +57,7 @@ async def read(user: Observer, expression: str) -> str:
 
 
 def table() -> dict[str, set[str]]:
-    """Read docs/security.md: write class → which of the actions it opens."""
+    """Return the table of docs/security.md: write class → the actions that it allows."""
     text = TABLE.read_text("utf-8").partition("| `write` |")[2].partition("\n\n")[0]
     rows = [line.strip("| ").split("|") for line in text.splitlines()[2:]]
     return {
@@ -66,7 +66,7 @@ def table() -> dict[str, set[str]]:
 
 
 async def test_the_table_of_write_classes_is_true(version: Version) -> None:
-    """Only `reporting` and `system` give CoreShowChannels; reporting cannot change a call, system can."""
+    """The table is true, and only the classes `reporting` and `system` allow CoreShowChannels."""
     told = table()
     assert set(told) == set(CLASSES)
     async with pbx_with(version) as pbx:
@@ -80,13 +80,13 @@ async def test_the_table_of_write_classes_is_true(version: Version) -> None:
             "reporting",
             "system",
         }
-        # Of these Asterisk asks no class of anybody: whoever is logged in may.
+        # Asterisk requires no class for these: every logged-in user may call them.
         assert {"QueueStatus", "BridgeDestroy", "BridgeKick", "QueueWithdrawCaller", "QueueReset"} <= free
 
 
 @pytest.mark.fault("ami_reach")
 async def test_what_the_shipped_user_reads_of_others(version: Version, measured: Measured) -> None:
-    """As Asterisk comes, the secrets of all others; without three modules, none, and siaga112 follows."""
+    """Our AMI user can read secrets of others unless three modules are left out; we work without these."""
     other, trunk = "AST_CONFIG(manager.conf,lab,secret)", "AST_SORCERY(res_pjsip,endpoint,trunk,context)"
     async with pbx_with(version) as pbx, await pbx.observe_as_siaga() as siaga:
         assert await read(siaga, other) == LAB_SECRET
@@ -104,7 +104,7 @@ async def test_what_the_shipped_user_reads_of_others(version: Version, measured:
 
 
 async def test_realtime_ends_asterisk_where_it_is_loaded(version: Version) -> None:
-    """This is why func_realtime is to be left out: one question, and there is no PBX."""
+    """With func_realtime loaded, a single Getvar ends Asterisk, which is why we advise to leave it out."""
     async with pbx_with(version) as pbx:
         async with await pbx.observe_as_siaga() as siaga:
             with pytest.raises(ActionError, match="closed the AMI connection"):

@@ -1,4 +1,4 @@
-"""Whether a number is vouched for: what the dialplan reads of P-Asserted-Identity, on both PBXs."""
+"""Attested numbers: what the dialplan reads from P-Asserted-Identity, on both PBXs."""
 
 from typing import Final, get_args
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.pbx
 NUMBER: Final = "+6281234567890"
 SAID: Final = "verstat=TN-Validation-Passed"
 PLAIN_USERS: Final = {"pjsip.conf": "[global]\ntype = global\nignore_uri_user_options = yes\n"}
-"""Else chan_pjsip takes a user's parameters for a part of the number."""
+"""Otherwise chan_pjsip takes the user part's parameters for a part of the number."""
 
 FROM_COUNTS: Final = f"""
 [from-counts]
@@ -21,7 +21,7 @@ exten => 112,1,Set(CALLERID(num)={NUMBER})
  same => n,Answer()
  same => n,Wait(60)
 """
-"""As of a trunk whose callers are known by From, whoever P-Asserted-Identity names."""
+"""A trunk that identifies callers by From, whatever P-Asserted-Identity says."""
 
 HOST: Final = "@127.0.0.1;user=phone"
 MUTE: Final = {
@@ -45,7 +45,7 @@ TOLD: Final = {
 
 
 async def attested(pbx: Asterisk, seen: Observer, identity: str) -> str:
-    """Call with that identity; give what the dialplan says of it before it asks."""
+    """Call with that identity; return the SIAGA_ATTESTED that the dialplan sets before it asks."""
     since = seen.mark()
     header = f"P-Asserted-Identity: {identity}\n" if identity else ""
     call = await place_call(pbx, number=NUMBER, headers=header)
@@ -57,7 +57,7 @@ async def attested(pbx: Asterisk, seen: Observer, identity: str) -> str:
 
 @pytest.mark.parametrize("version", get_args(Version))
 async def test_only_the_exchanges_own_word_for_this_number_attests_it(version: Version) -> None:
-    """The validated number itself, in its URI; nothing that a name, a host or another number may hold."""
+    """Only verstat in the URI of this very number attests it, not in a name, a host or another number."""
     trust = {"SIAGA_TRUST": "verstat"}
     async with (
         Asterisk.start(
@@ -76,7 +76,7 @@ async def test_only_the_exchanges_own_word_for_this_number_attests_it(version: V
 
 @pytest.mark.parametrize("version", get_args(Version))
 async def test_unasked_the_dialplan_reads_no_header(version: Version) -> None:
-    """Without SIAGA_TRUST nothing is said of it, whatever the exchange writes."""
+    """Without SIAGA_TRUST, the dialplan attests no number, whatever the exchange sends."""
     async with Asterisk.start(find(version), more=PLAIN_USERS) as pbx, await pbx.observe() as seen:
         assert await attested(pbx, seen, TOLD["SIP"]) == ""
 
@@ -93,7 +93,7 @@ trust = { unattested = 0.5 }
 
 @pytest.mark.parametrize("version", get_args(Version))
 async def test_forged_calls_weigh_less_than_attested_ones(version: Version) -> None:
-    """Two misuses without the exchange's word are one, which blocks nobody; one more with it does."""
+    """With `unattested = 0.5`, two unattested misuses block nobody; an attested one after them does."""
     trust = {"SIAGA_TRUST": "verstat"}
     async with (
         Asterisk.start(find(version), globals_=trust, more=PLAIN_USERS) as pbx,
@@ -125,7 +125,7 @@ VOUCHED_ALONE: Final = TRUSTING_LESS.replace("unattested = 0.5", "unattested = 0
 
 @pytest.mark.parametrize("version", get_args(Version))
 async def test_with_0_only_calls_count_that_the_exchange_vouches_for(version: Version) -> None:
-    """However often somebody forges the number: no strike; the second with the exchange's word blocks."""
+    """With `unattested = 0`, unattested misuses give no strike, and the second attested one blocks."""
     async with (
         Asterisk.start(find(version), globals_={"SIAGA_TRUST": "verstat"}, more=PLAIN_USERS) as pbx,
         await pbx.observe() as seen,

@@ -1,6 +1,6 @@
-"""Bad input gets one clear line: the running program, its exit code, what it says, its time and memory.
+"""Bad input gets one clear line: the program's exit code, what it prints, its time and its memory.
 
-Each row was a traceback, a hang, all the memory, or a word that meant something else, once.
+Each case once gave a traceback, hung, used all memory or was misread.
 """
 
 import ast
@@ -50,7 +50,7 @@ from tests.samples import CALLER, NOW, RULES, block, entry, prank
 __all__ = ["live", "shell"]
 
 SECONDS: Final = 60.0
-"""Ten, as it is promised, where the fuzz holds it alone; here a machine may be busy."""
+"""The promise is ten, which the fuzzing checks by processor time; here the machine may be busy."""
 MOST_MIB: Final = 200
 GOLDEN: Final = Path(__file__).parents[1] / "golden" / "22" / "answered_goes_on.ami"
 HEADER: Final = GOLDEN.read_bytes().partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
@@ -64,7 +64,7 @@ CEL: Final = (
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended, and what it took."""
+    """How a command ended, what it printed, and the memory it took."""
 
     code: int
     out: str
@@ -102,9 +102,9 @@ def run(home: Path, *words: str, config: str = "", **environ: str) -> Ended:
 
 
 def resident_at_most(pid: int) -> int:
-    """Give the most memory that a process has had, in KiB; 0 before its program runs, and after its end.
+    """Return the peak memory of a process in KiB; 0 before its program runs and after its end.
 
-    Not `ru_maxrss`: that counts what this process had when it started the other one.
+    Not `ru_maxrss`: it includes what this process used when it started the other one.
     """
     try:
         status = Path(f"/proc/{pid}/status").read_text("ascii")
@@ -116,7 +116,7 @@ def resident_at_most(pid: int) -> int:
 
 
 def here(*words: str, config: str = "", **environ: str) -> Ended:
-    """Run a command in this process, where what is at stake is neither memory nor time."""
+    """Run a command in this process, for cases that concern neither memory nor time."""
     with tempfile.NamedTemporaryFile("w", suffix=".toml") as file, harmless():
         file.write(config)
         file.flush()
@@ -127,7 +127,7 @@ def here(*words: str, config: str = "", **environ: str) -> Ended:
 
 
 def refused(ended: Ended, code: int, says: str) -> None:
-    """Check that a command ended so, with one line on stderr that nobody needs a developer for."""
+    """Check that a command ended with this code and one printable line on stderr, which has that text."""
     assert ended.code == code, ended
     line = ended.err.removeprefix("connecting to the PBX at 127.0.0.1:5038\n")
     assert line.startswith("siaga112: "), ended
@@ -185,7 +185,7 @@ CONFIGS: Final = {
 
 @pytest.mark.parametrize("config", CONFIGS)
 def test_a_configuration_that_means_nothing_is_one_line(config: str) -> None:
-    """Each names the key and what is wrong with it, and ends with 3."""
+    """A meaningless value in the configuration is one line with what is wrong, and the exit code is 3."""
     text, says = CONFIGS[config]
     refused(here("check-config", config=text), 3, says)
 
@@ -204,7 +204,7 @@ def test_a_configuration_that_means_nothing_is_one_line(config: str) -> None:
     ids=["deep", "deep and closed", "digits in a list", "digits", "not a digit", "escapes", "deep name"],
 )
 def test_an_environment_that_means_nothing_is_one_line(name: str, value: str) -> None:
-    """The variable is named, and what is in it never reaches the terminal."""
+    """A meaningless variable is one printable line, which says that the environment is at fault."""
     refused(here("check-config", **{f"SIAGA112_{name}": value}), 3, "in the environment: ")
 
 
@@ -221,7 +221,7 @@ READERS: Final = {
 
 
 def no_file(kind: str, folder: Path) -> str:
-    """Make what is no file to be read; give its name."""
+    """Create something that is no readable file; return its name."""
     path = folder / kind
     match kind:
         case "fifo":
@@ -240,7 +240,7 @@ def no_file(kind: str, folder: Path) -> str:
 
 @pytest.mark.parametrize("kind", ["zero", "full", "fifo", "folder", "long", "huge"])
 def test_what_is_no_file_is_one_line(kind: str, tmp_path: Path) -> None:
-    """A device, a pipe that nobody writes to, a folder, a name too long, a file of a terabyte."""
+    """A device, an idle pipe, a folder, a name too long and a file of a terabyte give one line each."""
     name = no_file(kind, tmp_path)
     with ThreadPoolExecutor(2) as processors:
         words = [[word.format(name) for word in READERS[reader]] for reader in READERS]
@@ -252,7 +252,7 @@ def test_what_is_no_file_is_one_line(kind: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("reader", ["configuration", "replayed", "calls"])
 def test_a_pipe_that_somebody_writes_to_is_read(reader: str, tmp_path: Path) -> None:
-    """`siaga112 replay <(ssh pbx cat capture.ami)`: also one that speaks late."""
+    """A pipe with a writer is read like a file, as in `siaga112 replay <(ssh pbx cat capture.ami)`."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     content = 'site = "piped"\n' if reader == "configuration" else GOLDEN.read_bytes().decode()
@@ -268,7 +268,7 @@ def test_a_pipe_that_somebody_writes_to_is_read(reader: str, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("what", ["credential", "file of ours"])
 def test_a_pipe_in_place_of_a_file_holds_nobody_up(what: str, tmp_path: Path) -> None:
-    """A credential that is a pipe is refused; what stands where a file of ours goes is left alone."""
+    """A pipe in place of a credential or certificate is refused; where we write a file, it is left alone."""
     if what == "credential":
         os.mkfifo(tmp_path / "SIAGA112_AMI__SECRET")
         ended = run(tmp_path, "check-config", CREDENTIALS_DIRECTORY=str(tmp_path))
@@ -291,7 +291,7 @@ def test_a_pipe_in_place_of_a_file_holds_nobody_up(what: str, tmp_path: Path) ->
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 async def test_a_file_without_right_is_one_line(shell: Shell) -> None:
-    """Whoever may not read it is told so, and which file it is."""
+    """For a file that the user may not read, the one line says so and names the file."""
     closed, read = shell.home / "closed", shell.home / "read.ami"
     for file in (closed, read):
         file.write_bytes(GOLDEN.read_bytes())
@@ -310,14 +310,14 @@ async def test_a_file_without_right_is_one_line(shell: Shell) -> None:
 
 
 def cel(extra: str) -> str:
-    """Give a CEL file whose rows carry that."""
+    """Return a CEL file whose rows have this `extra`."""
     event = '{},2026-11-27 08:00:0{},0812,s,siaga112-incoming,PJSIP/t-1,,,1795741200.1,1795741200.1,,"{}"\n'
     names = ("CHAN_START", "ANSWER", "BRIDGE_ENTER", "HANGUP", "CHAN_END", "LINKEDID_END")
     return CEL + "".join(event.format(name, nth, extra) for nth, name in enumerate(names))
 
 
 def test_deep_json_in_a_row_of_cel_is_no_extra(tmp_path: Path) -> None:
-    """`extra` that nobody can read is read as nothing; the calls of the file are there."""
+    """An `extra` that cannot be parsed counts as empty, and the calls of the file are read."""
     (tmp_path / "cel.csv").write_text(cel(DEEP[:16_000]))
     ended = run(tmp_path, "backtest", "cel.csv", "--calls")
     assert (ended.code, ended.err) == (0, ""), ended
@@ -327,7 +327,7 @@ def test_deep_json_in_a_row_of_cel_is_no_extra(tmp_path: Path) -> None:
 @pytest.mark.parametrize("reader", ["replayed", "calls"])
 @pytest.mark.parametrize("message", ["Event: Newchannel\r\n", "Siaga112: Resumed\r\nTimestamp: 1.000\r\n"])
 def test_a_message_of_50_mb_is_one_line(reader: str, message: str, tmp_path: Path) -> None:
-    """It is not put together over and over, nor kept whole."""
+    """A message of 50 MB is one line, within the bounds of time and memory."""
     big = tmp_path / "big.ami"
     big.write_bytes(HEADER + message.encode() + b"Channel-Seen: y\r\n" * 3_000_000)
     ended = run(tmp_path, *(word.format(big) for word in READERS[reader]))
@@ -336,7 +336,7 @@ def test_a_message_of_50_mb_is_one_line(reader: str, message: str, tmp_path: Pat
 
 @pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "1999-12-31", "2100-01-01"])
 def test_a_day_at_an_end_of_time_is_one_line(day: str, tmp_path: Path) -> None:
-    """The PBX tells of nothing before 2000 or after 2099, and nobody asks for it, nor for a century."""
+    """A day before 2000 or after 2099, or a report on more than ten years, is refused in one line."""
     figures = tmp_path / "published.csv"
     figures.write_text(f"from,to,total\n2019-01-01,{day},5\n")
     refused(here("report", "--check", str(figures)), 1, "outside 2000 to 2099")
@@ -353,13 +353,13 @@ def test_a_day_at_an_end_of_time_is_one_line(day: str, tmp_path: Path) -> None:
 
 @pytest.mark.redis
 async def test_a_century_of_calls_is_read_from_2000_on(live: Shell) -> None:
-    """`--since` may go further back than there can be calls; nobody waits for the empty days."""
+    """`calls --since` may go further back than 2000, and lists the calls that there are."""
     assert CALLER in (await live("calls", "--since", "36525d")).done()
 
 
 @pytest.mark.parametrize("text", ["²", "٣", "１", "1_0", "+1", "", DIGITS])
 def test_a_digit_is_one_of_ten(text: str, tmp_path: Path) -> None:
-    """What Python takes for a digit, or for a number, is none: in one place, which all others use."""
+    """Only text of the digits 0 to 9 is a number, although Python's `int` takes more."""
     assert whole(text) is None
     with pytest.raises(ValueError, match=r".*"):
         int(text) if text == DIGITS else durations.parse(f"{text}h")
@@ -367,7 +367,7 @@ def test_a_digit_is_one_of_ten(text: str, tmp_path: Path) -> None:
 
 
 def test_no_digit_is_read_elsewhere() -> None:
-    """`isdigit` says yes to `²`, and `int` then fails: nobody asks it, but the one place for it."""
+    """Only `core.text` and one reader of bytes call `isdigit`, which accepts `²`, where `int` fails."""
     asking = re.compile(r"\.is(digit|decimal|numeric)\(|\\d")
     found = {
         str(path.relative_to(SOURCE))
@@ -387,7 +387,7 @@ TELLING: Final = (
 
 
 def spoilt() -> MemoryStore:
-    """Give a store whose records say what somebody wants a terminal to do."""
+    """Return a store whose records contain text that would control a terminal."""
     store = Store()
     held = replace(block(NOW, None), reason=HOSTILE, by=HOSTILE)
     store.put(
@@ -408,21 +408,21 @@ def spoilt() -> MemoryStore:
 
 @pytest.mark.parametrize("words", TELLING)
 def test_no_terminal_is_told_what_to_do(words: str) -> None:
-    """Whatever stands in a reason, a name or a call: no escape, bidi mark or further line is printed."""
+    """Whatever a reason, a name or a call contains, no escape, bidi mark or extra line is printed."""
     name, *options = words.split()
     if name in {"why", "subject", "unblock"}:
         options = [NUMBER, *options]
     if name == "unblock":
         options += ["--reason", f"{HOSTILE}\n now", "--by", "x\ny"]
     with harmless():
-        ended = program(name, *options, store=spoilt())  # each line that it prints is looked at there
+        ended = program(name, *options, store=spoilt())  # `program` checks each printed line
     assert (ended.code, ended.err) == (0, "")
     assert "owned" in ended.out
     assert not [line for line in ended.out.split("\n") if line.startswith("true")]
 
 
 def test_a_reason_is_one_line_of_a_sensible_length() -> None:
-    """What somebody pastes is put on one line; a book is refused."""
+    """A reason or name is put on one line, and refused if it has more than 500 characters."""
     store = Store()
     with harmless():
         given = ("--reason", "first\r\n  second\tthird\x1b[2J", "--by", "a\nb")
@@ -439,7 +439,7 @@ def test_a_reason_is_one_line_of_a_sensible_length() -> None:
 
 
 def test_no_command_prints_but_by_the_one_place() -> None:
-    """One module prints, and cleans it; the version needs none, `top` cleans the fields that it draws."""
+    """All commands print through the module that cleans text, except the version and `top`."""
     found = set()
     for path in SOURCE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -467,13 +467,13 @@ def test_no_command_prints_but_by_the_one_place() -> None:
     ],
 )
 def test_no_cell_is_a_formula(text: str, cell: str) -> None:
-    """Neither where it begins, nor behind what a spreadsheet of another country takes for its end."""
+    """No cell is a formula, not even after what a spreadsheet of another country takes for a separator."""
     assert rows.cell(text) == cell
     assert rows.cell(rows.cell(text)) == rows.cell(text)
 
 
 def test_every_csv_goes_through_the_guard() -> None:
-    """Wherever a CSV file is written, `rows.cell` is asked for each value."""
+    """Each module that writes CSV uses `rows.cell`, and has only one place that writes rows."""
     writing = [path for path in SOURCE.rglob("*.py") if "csv.DictWriter(" in path.read_text("utf-8")]
     assert {path.name for path in writing} == {"sheets.py", "data.py"}
     for path in writing:
@@ -493,7 +493,7 @@ def test_every_csv_goes_through_the_guard() -> None:
     ],
 )
 def test_a_password_in_percents_is_not_shown(url: str) -> None:
-    """However an address spells its password, `check-config` shows stars."""
+    """`check-config` masks the password in an address, however it is percent-encoded."""
     shown = here("check-config", config=f'[redis]\nurl = "{url}"\n')
     assert shown.code == 0
     assert "hunter2" not in shown.out
@@ -505,14 +505,14 @@ def test_a_password_in_percents_is_not_shown(url: str) -> None:
     "text", ['[false,"temporary",-1,0]', '[false,"temporary",5,-5]', '[0,"temporary",5,0]']
 )
 def test_a_standing_that_ends_before_time_began_is_none(text: str) -> None:
-    """A negative end is no block until the year 10889 but no record at all: the call goes through."""
+    """A standing with a negative time cannot be read, so that it is no block until the year 10889."""
     with pytest.raises(ValueError, match="not a"):
         load_standing(text)
 
 
 @pytest.mark.redis
 async def test_one_bad_line_of_the_audit_trail_breaks_nobodys_story(live: Shell) -> None:
-    """It is left out, and named; `why` tells the rest to everybody."""
+    """A bad line of the audit trail is left out and named, and commands show the rest."""
     async with stored(live) as store:
         await store.write([Change(audit_entry=AuditEntry(NOW, "ratna", "allow", CALLER))])
         file = str(store.records._engine.url.database)
@@ -536,7 +536,7 @@ async def test_one_bad_line_of_the_audit_trail_breaks_nobodys_story(live: Shell)
 def test_what_nobody_foresaw_is_one_line_with_the_details_in_a_file(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """The file is this user's alone and has the traceback; without room, the line says how to get it."""
+    """An unexpected error is one line that names a private file with the traceback, or how to get it."""
 
     def fails(_: Path | None) -> None:
         raise RuntimeError("\x1b[2J first\nsecond")
@@ -559,7 +559,7 @@ def test_what_nobody_foresaw_is_one_line_with_the_details_in_a_file(
 
 @pytest.mark.parametrize("words", [("check-config",), ("-h",), ("block", "-h")])
 def test_an_output_that_takes_nothing_is_one_line(words: tuple[str, ...]) -> None:
-    """`siaga112 … > /dev/full` says so once."""
+    """If the output cannot be written, as with `> /dev/full`, the command says so in one line."""
     with Path("/dev/full").open("wb") as full:
         ended = subprocess.run(
             [sys.executable, "-m", "siaga112", *words],
@@ -578,7 +578,7 @@ def test_an_output_that_takes_nothing_is_one_line(words: tuple[str, ...]) -> Non
 async def test_a_redis_that_another_daemon_keeps_is_named(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who starts a second daemon while the first one's Redis hangs is told which process has it."""
+    """If another daemon holds the embedded Redis, the error of the second one names its process."""
     monkeypatch.setattr("siaga112.adapters.redis.server.START_SECONDS", 0.2)
     home = shell.home / "state" / "redis"
     home.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Files that commands write: for their owner alone, through no link, and whole or not at all."""
+"""Files that commands write: for their owner only, never through a link, and whole or not at all."""
 
 import os
 import stat
@@ -29,19 +29,19 @@ WRITERS: Final = (
 
 
 def names(folder: Path) -> list[str]:
-    """Name what is in a folder."""
+    """Return the names in a folder, sorted."""
     return sorted(path.name for path in folder.iterdir())
 
 
 def mode(path: Path) -> str:
-    """Give who may read and write a file, as `stat -c %a` does."""
+    """Return the permissions of a file, as `stat -c %a` prints them."""
     return f"{stat.S_IMODE(path.lstat().st_mode):o}"
 
 
 @pytest.mark.slow
 @pytest.mark.redis
 async def test_what_tells_of_callers_is_for_its_owner_alone(redis: RedisServer, tmp_path: Path) -> None:
-    """Exports, reports and captures are 0600 whatever the umask, also where an open file was before."""
+    """Exports, reports and captures have mode 0600, even where they replace a file that all could read."""
     async with rig(redis) as found:
         for nth, words in enumerate(WRITERS):
             path = tmp_path / str(nth)
@@ -58,7 +58,7 @@ async def test_what_tells_of_callers_is_for_its_owner_alone(redis: RedisServer, 
 
 @pytest.mark.parametrize("words", WRITERS, ids="-".join)
 def test_without_redis_the_old_file_stays(words: tuple[str, ...], tmp_path: Path) -> None:
-    """`--output` takes the file's place only once all is written: nobody there, and nothing is lost."""
+    """If Redis cannot be reached, `--output` leaves the old file as it is, and no other file."""
     path = tmp_path / "report"
     path.write_text(OLD)
     nobody = f"unix://{tmp_path}/nobody.sock"
@@ -69,7 +69,7 @@ def test_without_redis_the_old_file_stays(words: tuple[str, ...], tmp_path: Path
 
 
 def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
-    """A device is written to as it is, and what it says is told in words; a link to one is not followed."""
+    """A full device gives its error when it is written to, and a link to a device is refused."""
     (tmp_path / "link").symlink_to("/dev/null")
     with pytest.raises(OSError, match="No space left"):  # noqa: SIM117 - it may come as the file closes
         with outfile.replacing(Path("/dev/full")) as file:
@@ -79,31 +79,31 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
 
 
 def leads_file(folder: Path, victim: Path) -> None:
-    """Put a link to somebody's file where ours would go."""
+    """Put a link to the victim's file where ours would be written."""
     folder.mkdir()
     (folder / "siaga112.toml").symlink_to(victim)
 
 
 def leads_nowhere(folder: Path, victim: Path) -> None:
-    """The same, to a file that is not there yet."""
+    """Do the same after deleting the victim's file."""
     victim.unlink()
     leads_file(folder, victim)
 
 
 @pytest.mark.parametrize("trap", [leads_file, leads_nowhere])
 def test_files_writes_through_no_link(trap: Callable[[Path, Path], None], tmp_path: Path) -> None:
-    """Root copies our files into a folder where somebody has put links: what they point to stays as it is."""
+    """If somebody put a link into the target folder, `files` does not write to where the link points."""
     victim, folder = tmp_path / "shadow", tmp_path / "to"
     victim.write_text(OLD)
     trap(folder, victim)
     (chosen,) = [c for c in plan("config", folder, RUNBOOK_URL) if c.target.name == "siaga112.toml"]
-    with suppress(SiagaError):  # or it is written beside
+    with suppress(SiagaError):  # refused, or written beside the link
         chosen.write()
     assert not victim.exists() or victim.read_text() == OLD
 
 
 def test_files_goes_through_no_linked_folder(tmp_path: Path) -> None:
-    """A linked folder below the one that was named is refused: it could lead into anybody's."""
+    """`files` refuses a linked folder below the target, as it could lead anywhere."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (tmp_path / "to").mkdir()
@@ -120,9 +120,9 @@ def test_files_goes_through_no_linked_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("named", [False, True], ids=["no name meanwhile", "a file system without O_TMPFILE"])
 def test_what_fails_leaves_nothing(named: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001 - pytest names it
-    """An error or a Ctrl-C in the middle leaves the old file, and no other."""
+    """A Ctrl-C while a file is written leaves the old file, and no other."""
     if named:
-        monkeypatch.setattr(os, "O_TMPFILE", os.O_DIRECTORY)  # opened so, "." refuses
+        monkeypatch.setattr(os, "O_TMPFILE", os.O_DIRECTORY)  # so that opening "." fails
     path = tmp_path / "report"
     path.write_text(OLD)
     with pytest.raises(KeyboardInterrupt), outfile.replacing(path):
@@ -137,6 +137,6 @@ def test_what_fails_leaves_nothing(named: bool, tmp_path: Path, monkeypatch: pyt
 
 @pytest.mark.parametrize("unit", ["siaga112-screen.service", "siaga112-track.service"])
 def test_no_core_is_written(unit: str) -> None:
-    """A daemon that dies leaves no image of its memory: it holds callers' numbers and the secrets."""
+    """A daemon that dies writes no core dump, which would hold callers' numbers and secrets."""
     text = (Path(__file__).parents[2] / "config/systemd" / unit).read_text("utf-8")
     assert "\nLimitCORE=0\n" in text

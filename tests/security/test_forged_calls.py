@@ -1,4 +1,4 @@
-"""Calls with somebody else's number, as a trunk delivers them that lets customers write any number."""
+"""Calls with somebody else's number, from a trunk that lets its customers send any number."""
 
 import asyncio
 from typing import get_args
@@ -16,7 +16,7 @@ NO_EARLY_DROP = '[classifier]\nearly_drop = "0s"\n'
 ONE_BLOCKS = NO_EARLY_DROP + "[policy]\nthreshold = 1\nsurge = false\n"
 VICTIM = "081211112222"
 CHEAP = "127.0.0.7"
-"""The exchange of a second trunk, at which anybody writes any number."""
+"""The exchange of a second trunk, which lets anybody send any number."""
 
 TWO_TRUNKS = {
     "pjsip.conf": f"""
@@ -33,13 +33,13 @@ match = {CHEAP}
 """
 }
 FORGED = 6
-"""As many as block, if they come one after the other (`permenkominfo-2016`)."""
+"""As many misuses as lead to a block if they come one after the other (`permenkominfo-2016`)."""
 
 
 @pytest.mark.parametrize("version", get_args(Version))
 @pytest.mark.fault("forged_at_once")
 async def test_six_forged_calls_at_once_are_no_misuse(version: Version, measured: Measured) -> None:
-    """Six real calls with one number are in the menu at once and left there: no strike, and no block."""
+    """Six calls with one number that hang up in the menu at the same time cost no strike and no block."""
     async with (
         Asterisk.start(find(version)) as pbx,
         await pbx.observe() as seen,
@@ -65,7 +65,7 @@ async def test_six_forged_calls_at_once_are_no_misuse(version: Version, measured
 async def test_forged_calls_over_another_trunk_count_for_nothing_nor_do_the_owners_beside_them(
     version: Version,
 ) -> None:
-    """More than one blocks here; one came over each trunk. `why` says beside which, in both languages."""
+    """Two misuses over different trunks do not count, and `why` names the other call in both languages."""
     async with (
         Asterisk.start(find(version), more=TWO_TRUNKS) as pbx,
         await pbx.observe() as seen,
@@ -91,7 +91,7 @@ async def test_forged_calls_over_another_trunk_count_for_nothing_nor_do_the_owne
 
 @pytest.mark.parametrize("version", get_args(Version))
 async def test_a_forged_call_while_the_owner_is_on_the_line_costs_no_strike(version: Version) -> None:
-    """Both calls are up at one moment, over two trunks; the owner talks with an operator."""
+    """A misuse over another trunk costs no strike while the number's owner talks with an operator."""
     async with (
         Asterisk.start(find(version), more=TWO_TRUNKS) as pbx,
         await pbx.observe() as seen,
@@ -116,7 +116,7 @@ async def test_a_forged_call_while_the_owner_is_on_the_line_costs_no_strike(vers
 
 
 async def _leaves_the_menu(pbx: Asterisk, seen: Observer, daemon: Daemon, source: str) -> str:
-    """Have somebody with the victim's number call over that trunk and leave in the menu; give the call."""
+    """Place a call with the victim's number from that address, hang up in the menu, and return its id."""
     since, ended = seen.mark(), len(daemon.lines)
     call = await place_call(pbx, number=VICTIM, source=source)
     await seen.wait_for(lambda e: e.name == "Newexten" and e["Application"] == "WaitExten", since=since)

@@ -1,4 +1,4 @@
-"""Callers who hide a number that the exchange tells all the same: nobody, unless it may judge them."""
+"""Callers who hide their number, which the exchange reports anyway: `hidden` says whether it counts."""
 
 from typing import Final, get_args
 
@@ -25,7 +25,7 @@ treatment = "reject"
 async def test_who_hides_the_number_is_judged_only_where_the_centre_says_so(
     version: Version, hidden: str
 ) -> None:
-    """Two misuses with a hidden number: two strikes and a rejection with `judge`, neither without."""
+    """Misuses with a hidden number give strikes and a rejection with `judge`, and neither with `nobody`."""
     judged = hidden == "judge"
     async with (
         Asterisk.start(find(version)) as pbx,

@@ -1,4 +1,4 @@
-"""Centres that share a Redis: the user of each, as `siaga112 acl` prints it, opens its own keys alone."""
+"""Centres that share a Redis: the user that `siaga112 acl` prints for a site reaches only its keys."""
 
 import asyncio
 import hashlib
@@ -30,22 +30,22 @@ pytestmark = pytest.mark.redis
 
 PASSWORDS: Final = {"serang": "hunter2", "cilegon": "sixteen letters!"}
 ELSEWHERE: Final = {"run", "record", "doctor", "replay", "backtest", "files", "check-config", "acl"}
-"""Commands that ask no Redis, or a PBX too: of the daemon and doctor their own questions are asked below."""
+"""Commands that ask no Redis, or also a PBX. The daemon's and the doctor's questions are asked directly."""
 
 
 @dataclass
 class Centres:
-    """A Redis with the users of two sites, and each one's configuration."""
+    """A Redis with a user for each of two sites, and the configuration of each site."""
 
     server: RedisServer
     folder: Path
 
     def url(self, site: str) -> str:
-        """Give the address by which a site comes in."""
+        """Return the URL with which a site logs in."""
         return f"unix://{site}:{PASSWORDS[site].replace(' ', '%20')}@{self.folder}/redis.sock"
 
     def command(self, site: str, *words: str) -> Result:
-        """Run a command of that site's."""
+        """Run a command with that site's configuration."""
         return invoked(self.folder / f"{site}.toml", *words)
 
 
@@ -56,7 +56,7 @@ def invoked(config: Path, *words: str) -> Result:
 
 @pytest.fixture(scope="module")
 def centres() -> Iterator[Centres]:
-    """Run the Redis, each of whose access lists is what the command printed."""
+    """Yield a Redis whose access lists are what `siaga112 acl` printed for each site."""
     with home() as folder:
         for site in PASSWORDS:
             both = Centres(RedisServer(folder), folder)
@@ -75,7 +75,7 @@ def centres() -> Iterator[Centres]:
 
 @pytest.mark.fault("redis_sites")
 async def test_no_key_of_another_site_is_read_or_written(centres: Centres, measured: Measured) -> None:
-    """Whatever a site holds, the other one's user is refused: each key, by each command, in scripts too."""
+    """A site's user can neither read nor write another site's keys, by commands or in scripts."""
     async with opened(centres.url("serang"), "serang") as store:
         assert not [one for one in await every_answer(store) if isinstance(one, Exception)]
         await change(store, blocked_for_good)
@@ -107,7 +107,7 @@ async def test_no_key_of_another_site_is_read_or_written(centres: Centres, measu
 
 
 def test_every_command_works_with_the_user_of_its_site(centres: Centres) -> None:
-    """What the daemon, the doctor and the commands ask of Redis is granted, and the doctor is content."""
+    """A site's user may do what the daemon, the doctor and the commands ask of Redis, and nothing else."""
     centres.server.ask("ACL", "LOG", "RESET")
 
     async def daemon() -> None:
@@ -136,7 +136,7 @@ def test_every_command_works_with_the_user_of_its_site(centres: Centres) -> None
 
 
 def test_without_a_password_one_is_made_and_told_once(tmp_path: Path) -> None:
-    """Two runs make two; what is told logs in where what is printed was included."""
+    """Without a password, each run of `acl` makes a new one, which fits the access list that it prints."""
     config = tmp_path / "siaga112.toml"
     config.write_text('site = "cilegon"\n')
     ended = invoked(config, "acl")
@@ -162,7 +162,7 @@ def test_without_a_password_one_is_made_and_told_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["two words", "#1", 'a"b'])
 def test_a_name_that_redis_does_not_take_is_refused(name: str, tmp_path: Path) -> None:
-    """Nothing is printed that would not be one user of that name."""
+    """A user name that Redis does not accept is refused, and no access list is printed."""
     config = tmp_path / "siaga112.toml"
     config.write_text("")
     ended = invoked(config, "acl", "--user", name)

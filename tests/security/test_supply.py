@@ -1,4 +1,4 @@
-"""What is installed beside us: known by hash, and the same as was tested."""
+"""What is installed with us: pinned by hash, at the versions that were tested."""
 
 import os
 import re
@@ -18,24 +18,24 @@ INSTALLERS = ("Dockerfile", "Makefile", "packaging/deb/build", "tests/lab/prepar
 
 @pytest.mark.parametrize("name", LOCKS)
 def test_every_package_is_known_by_its_hash(name: str) -> None:
-    """Each lock has a hash for each package, at the version that the tests passed with."""
+    """Each lock has a hash for each package, at the version that the tests use."""
     lock = (ROOT / name).read_text("utf-8")
     entries = re.split(r"\n(?=[a-z])", lock.strip())
     tested = (ROOT / "constraints.txt").read_text("utf-8").lower().replace("_", "-").replace(".", "-").split()
     assert len(entries) > 5
     for entry in entries:
         if entry.startswith("pip=="):
-            continue  # what installs is not among what was installed
+            continue  # pip itself is not in constraints.txt
         assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), entry
         version = entry.split()[0].lower().replace("_", "-").replace(".", "-")
-        elsewhere = name in APART or " ; " in entry.split("\\")[0]  # the latter: another system
+        elsewhere = name in APART or " ; " in entry.split("\\")[0]  # with a marker: for another system
         assert elsewhere or version in tested, version
     assert "://" not in lock
 
 
 @pytest.mark.parametrize("name", INSTALLERS)
 def test_nothing_is_installed_that_is_not_known_by_its_hash(name: str) -> None:
-    """Wherever we install, it is from a lock with hashes, or ourselves with nothing fetched beside."""
+    """Each `pip install` in our files uses a lock with hashes, or installs without dependencies."""
     text = (ROOT / name).read_text("utf-8").replace("\\\n", " ")
     installs = [
         line for line in text.splitlines() if re.search(r"pip install\b.* (-r|-e|\.( |$))|\$pip ", line)
@@ -48,7 +48,7 @@ def test_nothing_is_installed_that_is_not_known_by_its_hash(name: str) -> None:
 
 
 def test_images_can_be_pinned_to_what_the_registries_have(tmp_path: Path) -> None:
-    """`make image-pins` writes the digest behind each image's tag, and the new one in place of an old."""
+    """`make image-pins` adds the digest to each image's tag, and replaces an older digest."""
     files = ("Makefile", "compose.yaml", "Dockerfile", "tests/image/pbx/Dockerfile")
     for name in files:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

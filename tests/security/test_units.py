@@ -1,4 +1,4 @@
-"""Our units under a real systemd: the port that is kept, restarts under calls, the watchdog, reloading."""
+"""Our units under a real systemd: the port, restarts during calls, the watchdog, reloads, the backup."""
 
 import asyncio
 import json
@@ -33,24 +33,24 @@ ACTIVE: Final = f"systemctl is-active {SCREEN}"
 
 @pytest.fixture
 async def machine() -> AsyncIterator[Machine]:
-    """Run a machine with siaga112 as the manual installs it; there is no PBX."""
+    """Yield a machine with siaga112 installed as in the manual, without a PBX."""
     async with Machine.boot(CONFIG) as booted:
         yield booted
 
 
 async def calls(machine: Machine, rate: float, seconds: float) -> dict[str, Any]:
-    """Ask so often as any local user may; give what became of the calls."""
+    """Ask for verdicts as an ordinary local user, `rate` times a second; return what became of the calls."""
     told: dict[str, Any] = json.loads(await machine.run(f"{CALLERS} {rate} {seconds}"))
     return told
 
 
 async def pid(machine: Machine) -> str:
-    """Give the daemon's process."""
+    """Return the process id of the screening half."""
     return await machine.run(f"systemctl show -P MainPID {SCREEN}")
 
 
 async def test_doctor_says_that_nothing_keeps_the_clock(machine: Machine) -> None:
-    """Systemd is asked, which asks the kernel: whoever sets the clock tells it there."""
+    """The doctor finds that nothing keeps the clock: it asks systemd, and systemd asks the kernel."""
     await machine.run("systemctl start dbus")
     await machine.until("timedatectl show --property=NTPSynchronized --value", "no")
     environ = "SIAGA112_AMI__SECRET=a-secret-of-the-lab"
@@ -63,7 +63,7 @@ async def test_doctor_says_that_nothing_keeps_the_clock(machine: Machine) -> Non
 
 
 async def test_the_doctor_that_stays_sees_through_its_walls(machine: Machine) -> None:
-    """Shut in as its unit says, it asks the daemon, Redis and the records, and finds that there is no PBX."""
+    """Confined by its unit, the doctor still checks daemon, Redis and records, and finds no PBX."""
     await machine.until("systemctl is-active siaga112-track", "active")
     await machine.run("systemctl start siaga112-doctor")
     ask = (
@@ -80,7 +80,7 @@ async def test_the_doctor_that_stays_sees_through_its_walls(machine: Machine) ->
 async def test_the_port_is_nobody_elses_while_the_daemon_is_down(
     machine: Machine, measured: Measured
 ) -> None:
-    """Restarted, killed and stopped under calls: none is refused, and no local user gets the port."""
+    """A restart or kill refuses no call, and no other local user gets the port, even while it is stopped."""
     log = "journalctl -o cat -u siaga112-screen"
     assert '"kept_by_systemd": true' in await machine.run(log)
     tries = []
@@ -100,7 +100,7 @@ async def test_the_port_is_nobody_elses_while_the_daemon_is_down(
 
     await machine.run(f"systemctl stop {SCREEN}")
     tries.append(await machine.run(TAKE))
-    await calls(machine, 1, 1)  # and a call starts it again
+    await calls(machine, 1, 1)  # a call starts it again
     await machine.until(ACTIVE, "active")
     assert tries == [IN_USE] * 3
     measured("local users who got the port", sum(told != IN_USE for told in tries), at_most=0)
@@ -108,7 +108,7 @@ async def test_the_port_is_nobody_elses_while_the_daemon_is_down(
 
 @pytest.mark.fault("unit_systemd")
 async def test_a_daemon_that_stands_still_is_started_again(machine: Machine, measured: Measured) -> None:
-    """SIGSTOP to all of it: the watchdog of systemd ends it within 5 s, and calls go on."""
+    """If the daemon is frozen (SIGSTOP), systemd's watchdog starts it again, and it answers each call."""
     before = await pid(machine)
     await machine.run(f"kill -STOP {before}")
     await machine.until(f"[ $(systemctl show -P MainPID {SCREEN}) = {before} ] || echo another", "another")
@@ -121,7 +121,7 @@ async def test_a_daemon_that_stands_still_is_started_again(machine: Machine, mea
 
 @pytest.mark.fault("unit_systemd")
 async def test_reloading_a_good_and_a_bad_configuration(machine: Machine) -> None:
-    """Both leave the unit active, in the same process; the bad one changes nothing."""
+    """After reloading a good or a bad configuration, the unit is active in the same process and answers."""
     before, file = await pid(machine), machine.inside("/etc/siaga112/siaga112.toml")
     for text, event in (
         ('site = "lab"\nmode = "off"\n', '"event": "reloaded"'),
@@ -139,7 +139,7 @@ async def test_reloading_a_good_and_a_bad_configuration(machine: Machine) -> Non
 async def test_a_bad_configuration_at_the_start_holds_no_call_up(
     machine: Machine, measured: Measured
 ) -> None:
-    """It ends with 3, the port stays ours, and a call waits for that end or for the guard, no longer."""
+    """If the configuration is bad at the start, calls wait for the guard at most, and the port stays ours."""
     machine.inside("/etc/siaga112/siaga112.toml").write_text("mode = [[[")
     await machine.run(f"systemctl restart {SCREEN}")
     await machine.until(ACTIVE, "failed")
@@ -152,7 +152,7 @@ async def test_a_bad_configuration_at_the_start_holds_no_call_up(
 
 
 async def test_the_nightly_backup_is_made_and_the_last_fourteen_are_kept(machine: Machine) -> None:
-    """As the timer starts it: of eighteen nights and a file by hand, fourteen and the file are left."""
+    """The nightly backup keeps the files of the last fourteen nights, and files with other names."""
     await machine.until("systemctl is-active siaga112-track", "active")
     folder = "/var/lib/siaga112/backups"
     await machine.run(
