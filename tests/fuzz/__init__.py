@@ -1,1 +1,1 @@
-"""Whatever bytes come: each codec accepts them, or raises its one error, and never another."""
+"""Whatever bytes come, each codec accepts them or raises its one error, and never another."""

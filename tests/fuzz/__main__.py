@@ -1,8 +1,8 @@
-"""`make fuzz`: a million inputs for each codec, command lines, configurations and files, led by coverage.
+"""`make fuzz`: a million inputs each for codecs, command lines, configurations and files, led by coverage.
 
-What reached something new is kept. Each is fuzzed in a process of its own, as many at once as there are
-processors. What it prints: how many inputs, how many a second, and how many lines of the code they reached.
-An input that breaks a promise, or takes more time or memory than is promised, is written down and ends it.
+Inputs that reach new code are kept. Each contract is fuzzed in its own process, as many at once as there are
+processors. It prints the number of inputs, the rate, and how many lines of the code they reached. An input
+that breaks a contract, or takes more time or memory than allowed, is saved and ends the run.
 """
 
 import argparse
@@ -25,14 +25,14 @@ from tests.fuzz.reach import all_lines, lines
 from tests.fuzz.seeds import CORPUS, seeds, words
 
 LONGEST = 4_096
-"""Bytes of one input."""
+"""The most bytes that an input has."""
 
 CODECS = ("agi", "ami", "captures", "queue_logs", "stored")
 NAMES = (*CODECS, *(name for name in CONTRACTS if name not in {*CODECS, "wire"}))
 
 
 def main() -> None:
-    """Fuzz all codecs, or the one that is named."""
+    """Fuzz all contracts, or those that are named."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -49,7 +49,7 @@ def main() -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Fuzzed:
-    """How many inputs in how many seconds, and those that reached something new."""
+    """The number of inputs, the seconds they took, and those that reached new code."""
 
     inputs: int
     seconds: float
@@ -57,7 +57,7 @@ class _Fuzzed:
 
 
 def _fuzz(runs: int, name: str) -> _Fuzzed:
-    """Fuzz one codec."""
+    """Fuzz one contract."""
     with tempfile.TemporaryDirectory(prefix="s112-fuzz-") as folder:
         begun, found = Path(folder, "begun"), Path(folder, "found")
         begun.mkdir()
@@ -77,7 +77,7 @@ def _fuzz(runs: int, name: str) -> _Fuzzed:
             f"-timeout={HANGS_SECONDS}",
             f"-report_slow_units={HANGS_SECONDS}",
             f"-artifact_prefix={folder}/broken-",
-            "-rss_limit_mb=0",  # what an input takes is looked at there, without what atheris takes
+            "-rss_limit_mb=0",  # `one` limits an input's memory, without that of atheris
             found,
             begun,
         )
@@ -114,7 +114,7 @@ def _keep(name: str, found: list[bytes]) -> None:
 
 
 def _spelled(word: bytes) -> str:
-    """Write a word as libFuzzer's dictionaries do."""
+    """Return a word as libFuzzer's dictionaries spell it."""
     return '"' + "".join(f"\\x{byte:02x}" for byte in word) + '"\n'
 
 
@@ -123,7 +123,7 @@ def _named(data: bytes) -> str:
 
 
 def _reach(name: str) -> str:
-    """Say how much the corpus and the seeds reach: as much as all inputs, since what reaches more is kept."""
+    """Return how much corpus and seeds reach: as much as all inputs, as those that reach more are kept."""
     told = []
     seeds.cache_clear()
     with small_limits():

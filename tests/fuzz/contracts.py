@@ -1,8 +1,7 @@
-"""What each codec, and the program (`whole`), promises of any bytes at all.
+"""What each codec, and the program (`whole`), promises for any bytes.
 
-A broken promise is an AssertionError, or what it raised.
-
-The oracles are written anew from Asterisk's source, and share no code with the codecs.
+A broken promise raises AssertionError, or lets through what the codec raised. The oracles are written from
+Asterisk's source and share no code with the codecs.
 """
 
 import asyncio
@@ -40,7 +39,7 @@ _CLEAN: Final = re.compile(r"agi_\w+: [^\n]*(?:\nagi_\w+: [^\n]*)*", re.ASCII)
 
 
 def agi(data: bytes) -> None:
-    """A conversation is accepted or refused, the same however it is cut; a number is never guessed."""
+    """However a conversation is split, the result is the same; a number is never guessed."""
     whole = _conversation([data])
     assert whole == _conversation(_pieces(data)), "what is read depends on how it was cut"
     for message in whole[0]:
@@ -64,7 +63,7 @@ def _conversation(pieces: Sequence[bytes]) -> tuple[list[agi_codec.Message], boo
 
 
 def _number_is_sound(data: bytes, number: str) -> None:
-    """A caller may be screened by a number only if no line of the request can be forged."""
+    """Check that a number was read only from a request of which no line can be forged."""
     head = data.partition(b"\n\n")[0].decode("utf-8", "replace")
     assert _CLEAN.fullmatch(head), "a number out of a request that is not of Asterisk's form"
     names = [line.partition(":")[0] for line in head.split("\n")]
@@ -74,7 +73,7 @@ def _number_is_sound(data: bytes, number: str) -> None:
 
 
 def _pieces(data: bytes) -> list[bytes]:
-    """Cut the data in a few places, which its first and last bytes name."""
+    """Split the data at a few places, which its first and last bytes determine."""
     size = len(data)
     cuts = sorted({0, size, size - 1, *(size * byte // 256 for byte in data[:2] + data[-2:])})
     return [data[begin:end] for begin, end in pairwise(cuts) if begin >= 0]
@@ -127,7 +126,7 @@ _OF_ITS_KIND: Final = {
 
 
 def ami(data: bytes) -> None:
-    """Bytes become an event only if they have Asterisk's form; and the same events however they are cut."""
+    """Bytes become events only if they have Asterisk's form, and the same events however they are split."""
     _message(data)
     _wire([b"Asterisk Call Manager/11.0.0\r\n", data])
     whole = Framer().feed(b"hello\r\n" + data)
@@ -143,7 +142,7 @@ def ami(data: bytes) -> None:
 
 @cache
 def _taught() -> Reader:
-    """Give a reader that knows the layouts of real events; it goes on learning from what it is given."""
+    """Return a reader that knows the layouts of real events, and keeps learning from its input."""
     reader = Reader()
     for path in sorted(GOLDEN.glob("*/answered_ended_by_operator.ami")):
         for message in capture.messages(path.read_bytes()):
@@ -185,7 +184,7 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 
 def _wire(pieces: Sequence[bytes]) -> None:
-    """The reading side takes anything, also what pretends to answer an action of ours."""
+    """The reading side accepts any bytes, even those that pretend to answer one of our actions."""
     asyncio.set_event_loop(_loop())
     protocol: Any = _Protocol(Inbox())
     protocol.closed, protocol.factory, protocol.queue, protocol.responses = False, None, deque(), {}
@@ -204,20 +203,20 @@ def _wire(pieces: Sequence[bytes]) -> None:
 
 
 def captures(data: bytes) -> None:
-    """A capture is read, or it is a ValueError."""
+    """A capture is read, or raises ValueError."""
     for message in capture.messages(data):
         for read in (capture.read_header, capture.read):
             _or_value_error(lambda read=read, message=message: read(message))  # type: ignore[misc] # mypy gives a lambda's default no type
 
 
 def queue_logs(data: bytes) -> None:
-    """Any lines give records or bad lines, and what they prove, if anything."""
+    """Any lines become records or bad lines, and any records can be searched for evidence."""
     lines = list(queue_log.parse(data.decode("utf-8", "replace").splitlines()))
     queue_log.evidence_of(line for line in lines if isinstance(line, queue_log.QueueRecord))
 
 
 def stored(data: bytes) -> None:
-    """A stored record is read, or it is a ValueError; what was read is written and read again as it was."""
+    """A stored record is read or raises ValueError; what was read can be written and read again unchanged."""
     for load, dump in (
         (codec.load_item, codec.dump_item),
         (codec.load_entry, codec.dump_entry),
@@ -248,7 +247,7 @@ def _or_value_error(work: Callable[[], object]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """What is promised, and the functions whose lines the inputs should reach: module, names in it."""
+    """A promise, and the functions whose lines its inputs should reach: a module and a pattern of names."""
 
     check: Callable[[bytes], None]
     module: str
@@ -275,7 +274,7 @@ CONTRACTS: Final = {
 
 @contextmanager
 def small_limits() -> Iterator[None]:
-    """Bring the limits of size within reach of small inputs; and let nothing leave this process."""
+    """Lower the limits of size, so that small inputs reach them, and let nothing leave this process."""
     with ExitStack() as stack:
         stack.enter_context(whole.harmless())
         for module, name, value in (

@@ -1,4 +1,4 @@
-"""One contract under atheris: `python -m tests.fuzz.one NAME`, and libFuzzer's own arguments."""
+"""Fuzzes one contract with atheris: `python -m tests.fuzz.one NAME`, with libFuzzer's own arguments."""
 
 import resource
 import sys
@@ -7,17 +7,17 @@ from collections.abc import Callable
 from typing import Final
 
 MOST_SECONDS: Final = 10
-"""Of the processor's time, for one input."""
+"""Processor time for one input."""
 
 HANGS_SECONDS: Final = 300
-"""What takes so long, on a machine however busy, waits for something that does not come."""
+"""An input that takes this long hangs, however busy the machine is."""
 
 MOST_MIB: Final = 140
-"""By so much an input may make the memory grow: with the program's own 60 MiB that is 200."""
+"""How much memory one input may add; with the program's own 60 MiB that is 200."""
 
 
 def bounded(check: Callable[[bytes], None]) -> Callable[[bytes], None]:
-    """Give a check that looks at the memory and the time too."""
+    """Return a check that also fails if an input takes too much memory or time."""
 
     def checked(data: bytes) -> None:
         before, began = _peak(), time.process_time()
@@ -41,7 +41,7 @@ def main() -> None:
 
     program, name, *rest = sys.argv
     with small_limits():
-        CONTRACTS[name].check(b"")  # loads what is loaded late
+        CONTRACTS[name].check(b"")  # loads the modules that are imported late
         atheris.Setup([program, *rest], bounded(CONTRACTS[name].check))
         atheris.Fuzz()
 

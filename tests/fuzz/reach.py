@@ -1,4 +1,4 @@
-"""Which lines of a module its inputs reach, of the functions that a contract is about."""
+"""Which lines of a contract's functions its inputs reach."""
 
 import importlib
 import re
@@ -14,7 +14,7 @@ from tests.fuzz.contracts import Contract
 
 @cache
 def _functions(contract: Contract) -> frozenset[CodeType]:
-    """Give the code of the module's functions, also of those inside others, that are called so."""
+    """Return the code of the module's functions whose names match, nested ones included."""
     file = importlib.import_module(contract.module).__file__
     assert file
     return frozenset(
@@ -26,13 +26,13 @@ def _inner(outer: CodeType, named: re.Pattern[str]) -> Iterator[CodeType]:
     for code in outer.co_consts:
         if isinstance(code, CodeType):
             yield from _inner(code, named)
-            body = "__qualname__" in code.co_names  # a class's, which runs once, at its import
+            body = "__qualname__" in code.co_names  # the body of a class, which runs once, at the import
             if not body and code.co_name != "__repr__" and named.match(code.co_qualname):
                 yield code
 
 
 def all_lines(contract: Contract) -> set[int]:
-    """Give the lines that there are, without each function's first."""
+    """Return all lines of the functions, without the first line of each."""
     return {
         line
         for code in _functions(contract)
@@ -42,7 +42,7 @@ def all_lines(contract: Contract) -> set[int]:
 
 
 def lines(contract: Contract, inputs: Iterable[bytes]) -> set[int]:
-    """Give the lines that the inputs reach."""
+    """Return the lines that the inputs reach."""
     functions = _functions(contract)
     seen: set[int] = set()
 

@@ -1,4 +1,4 @@
-"""What the inputs are made from: the corpus, and real messages of each kind; and how they are made."""
+"""The seeds (the corpus, and real messages of each kind), and how inputs are made from them."""
 
 import gzip
 import re
@@ -70,21 +70,21 @@ WORDS: Final = {
     "stored": b'{|}|[|]|,|:|"|null|true|1|1e999|NaN|-1|"at"|"facts"|"caller"|"strikes"|"blocks"|'
     b'"withdrawn"|\\ud800|0.5',
 }
-"""The words of each language, `|` between them."""
+"""The words of each language, separated by `|`."""
 
 
 def words(name: str) -> list[bytes]:
-    """Give the words of the language that a contract is about."""
+    """Return the words of a contract's language."""
     return [word for word in WORDS[_ALIKE.get(name, name)].split(b"|") if word] + [b"|"]
 
 
 _ALIKE: Final = {"wire": "ami", "replayed": "captures"}
-"""What has no words of its own has those of another."""
+"""Contracts that use the words of another one."""
 
 
 @cache
 def seeds(name: str) -> tuple[bytes, ...]:
-    """Give whole inputs of that language: what was found before, and what is real."""
+    """Return whole inputs in that language: the corpus, then real ones."""
     language = "ami" if name == "wire" else name
     found = sorted((CORPUS / language).glob("*"))
     return (*(path.read_bytes() for path in found), *_real(language))
@@ -207,7 +207,7 @@ def _one_of_each_kind() -> Iterator[bytes]:
 
 
 def inputs(name: str, count: int, seed: int) -> Iterator[bytes]:
-    """Give the seeds themselves, and then so many that are made from them; the same for the same seed."""
+    """Yield the seeds, then `count` inputs made from them; the same ones for the same `seed`."""
     begun, chance, known = seeds(name), Random(seed), words(name)
     yield from begun
     for _ in range(count):

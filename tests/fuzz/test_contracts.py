@@ -1,4 +1,4 @@
-"""The contracts of `make fuzz` on some hundreds or thousands of inputs, always the same ones."""
+"""The contracts of `make fuzz` on hundreds or thousands of inputs, the same in each run."""
 
 import pytest
 
@@ -9,12 +9,12 @@ from tests.fuzz.seeds import inputs
 
 COUNT = dict.fromkeys(CODECS, 3000)
 FEW = 300
-"""Where each input is a run of the program."""
+"""The inputs of a contract for which each is a run of the program."""
 
 
 @pytest.mark.parametrize("name", [name for name in CONTRACTS if name != "wire"])
 def test_any_bytes_are_accepted_or_refused_with_the_one_error(name: str) -> None:
-    """From real input to junk: what was promised holds, and nothing else is raised."""
+    """Each contract holds for real inputs and for damaged ones, and nothing else is raised."""
     with small_limits():
         for data in inputs(name, COUNT.get(name, FEW), seed=112):
             bounded(CONTRACTS[name].check)(data)

@@ -1,6 +1,6 @@
-"""What the program promises of any command line, environment and file: its work, or one clear line.
+"""What the program promises for any command line, environment and file: its work, or one clear line.
 
-It runs in this process, with a store in memory; what it would write to a file goes nowhere.
+It runs in this process with a store in memory; what it would write to a file is dropped.
 """
 
 import io
@@ -32,7 +32,7 @@ from tests.samples import CALLER, NOW, OTHER, RULES, answered, block, entry, pra
 
 CODES: Final = frozenset({0, 1, 2, 3, 4})
 BETWEEN: Final = b"\0"
-"""Parts words, or a file and the variables of an environment: none of them can have it."""
+"""Separates words, or a file and environment variables: none of them can contain it."""
 
 
 class Store(MemoryStore):
@@ -59,7 +59,7 @@ class Store(MemoryStore):
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a command ended, and what it said."""
+    """How a command ended, and what it printed."""
 
     code: int
     out: str
@@ -107,7 +107,7 @@ async def _counted(*_: object, **__: object) -> dict[str, int]:
 
 @contextmanager
 def harmless() -> Iterator[None]:
-    """Let commands neither write a file, nor connect, nor wait; and put the command line together once."""
+    """Let commands write no file, open no connection and not wait; build the command line only once."""
     with ExitStack() as stack:
         for name, what in {
             "siaga112.cli.app": partial(typer.main.get_command(app).main, windows_expand_args=False),
@@ -140,10 +140,10 @@ def harmless() -> Iterator[None]:
 
 
 def program(*words: str, store: MemoryStore | None = None) -> Ended:
-    """Run a command in this process, where it is `harmless`.
+    """Run a command in this process, inside `harmless`.
 
     Raises:
-        AssertionError: if it ends in another way than it promises.
+        AssertionError: if it breaks its promise.
 
     """
     out, err = io.StringIO(), io.StringIO()
@@ -172,7 +172,7 @@ class _File:
         self.path = Path(f"/proc/self/fd/{self._descriptor}")
 
     def holds(self, data: bytes) -> Path:
-        """Put that into it; give its name."""
+        """Replace the content; return the path."""
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, data, 0)
         return self.path
@@ -184,12 +184,12 @@ def _file() -> _File:
 
 
 def words(data: bytes) -> None:
-    """Any words are a command that does its work, or one line."""
+    """Any words are a command that does its work, or fails with a message."""
     program(*(os.fsdecode(word) for word in data.split(BETWEEN)))
 
 
 def configured(data: bytes) -> None:
-    """Any file and any environment are settings, which can be told and used, or one error that names them."""
+    """Any file and environment are settings that can be shown and used, or raise ConfigurationError."""
     text, *variables = data.split(BETWEEN)
     environ = dict(_variable(one) for one in variables)
     try:
@@ -209,13 +209,13 @@ def _variable(text: bytes) -> tuple[str, str]:
 
 
 def read_calls(data: bytes) -> None:
-    """Any file is one of past calls, which are told, or one line that says why not."""
+    """Any file is read as past calls, or is refused in one line."""
     ended = program("backtest", str(_file().holds(data)), "--calls", "--json")
     assert not ended.code or ended.err.count("\n") == 1, ended
 
 
 def read_list(data: bytes) -> None:
-    """Any file is another system's list, of which each line is told, or one line that says why not."""
+    """Any file is read as another system's list, or is refused in one line."""
     wanted = ("block", "--for", "24h") if len(data) % 3 else ("allow",)
     applied = ("--apply", "--yes") if len(data) % 2 else ("--json",)
     ended = program("import", str(_file().holds(data)), "--reason", "x", "--as", *wanted, *applied)
@@ -223,13 +223,13 @@ def read_list(data: bytes) -> None:
 
 
 def replayed(data: bytes) -> None:
-    """Any file is a capture, which is run and explained, or one line that says why not."""
+    """Any file is replayed as a capture, or is refused with a message."""
     ended = program("replay", str(_file().holds(data)), "--explain")
     assert not ended.code or ended.err.startswith("siaga112: "), ended
 
 
 def published(data: bytes) -> None:
-    """Any file is one of published figures, which are checked, or one line that says why not."""
+    """Any file is checked as published figures, or is refused in one line."""
     how = ("--format", "json") if len(data) % 2 else ("--lang", "id")
     ended = program("report", "--check", str(_file().holds(data)), *how)
     assert not ended.code or ended.err.count("\n") == 1, ended
