@@ -1,1 +1,1 @@
-"""The rules and alerts of config/prometheus, tried by Prometheus' own tool."""
+"""The rules and alerts of config/prometheus, tested with Prometheus's own tools."""

@@ -9,14 +9,14 @@ HEADER = "| metric | type | labels | is |\n|---|---|---|---|\n"
 
 
 def found() -> Findings:
-    """Make what the doctor shows once it has looked."""
+    """Return what the doctor shows after an examination."""
     findings = Findings(SITE)
     findings.show([], 0, 0)
     return findings
 
 
 def table(registry: CollectorRegistry) -> str:
-    """Write one row per metric, as the registry declares it."""
+    """Return a table with one row per metric, as the registry declares it."""
     rows = []
     for family in registry.collect():
         name = family.name + ("_total" if family.type == "counter" else "")

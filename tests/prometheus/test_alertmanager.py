@@ -1,4 +1,4 @@
-"""Who hears of an alert: the example for Alertmanager is sound, and each alert goes where its head says."""
+"""The example for Alertmanager is valid, and each alert reaches the receivers that its head names."""
 
 import subprocess
 from pathlib import Path
@@ -17,11 +17,11 @@ HEARD: Final = {
     "warning": ["program", "telegram"],
     "info": ["program", "mail"],
 }
-"""Who hears of what, as the head of the example tells."""
+"""The receivers of each severity, as the head of the example names them."""
 
 
 def amtool(*arguments: str | Path) -> str:
-    """Run amtool to its good end; give what it said."""
+    """Run amtool, which must succeed; return its output."""
     command = ["amtool", *map(str, arguments)]
     ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert ran.returncode == 0, ran.stdout + ran.stderr
@@ -29,20 +29,20 @@ def amtool(*arguments: str | Path) -> str:
 
 
 def receivers() -> list[dict[str, Any]]:
-    """Give who may be told."""
+    """Return the example's receivers."""
     found: list[dict[str, Any]] = yaml.safe_load(EXAMPLE.read_text("utf-8"))["receivers"]
     return found
 
 
 def test_amtool_finds_no_fault() -> None:
-    """The example and its templates are sound to Alertmanager's own checker."""
+    """Alertmanager's own checker accepts the example and its templates."""
     said = amtool("check-config", EXAMPLE)
     assert "SUCCESS" in said
     assert "1 templates" in said
 
 
 def test_amtool_finds_a_fault() -> None:
-    """What it is asked with is what it reads: a receiver that there is none of is refused."""
+    """Alertmanager's own checker refuses an example with a route to a receiver that does not exist."""
     broken = EXAMPLE.read_text("utf-8").replace("receiver: woken", "receiver: nobody")
     ran = subprocess.run(
         ["amtool", "check-config"],
@@ -59,7 +59,7 @@ def test_amtool_finds_a_fault() -> None:
 
 @pytest.mark.parametrize("alert", rules(ALERTS), ids=lambda alert: str(alert["alert"]))
 def test_each_alert_is_heard_by_whom_its_severity_says(alert: dict[str, Any]) -> None:
-    """By the routes themselves: the program gets all, and nobody is woken by what can wait."""
+    """Alertmanager routes each alert to exactly the receivers of its severity."""
     labels = {"alertname": alert["alert"], "site": "serang", **alert["labels"]}
     given = [f"{name}={value}" for name, value in labels.items()]
     said = amtool("config", "routes", "test", f"--config.file={EXAMPLE}", *given)
@@ -67,7 +67,7 @@ def test_each_alert_is_heard_by_whom_its_severity_says(alert: dict[str, Any]) ->
 
 
 def test_every_alert_that_silences_others_is_one_of_ours() -> None:
-    """An inhibition names alerts that there are, and holds within one site."""
+    """Each inhibition names alerts that exist, and applies within one site."""
     names = {alert["alert"] for alert in rules(ALERTS)}
     inhibitions = yaml.safe_load(EXAMPLE.read_text("utf-8"))["inhibit_rules"]
     sources = [one.partition('"')[2].rstrip('"') for rule in inhibitions for one in rule["source_matchers"]]
@@ -77,7 +77,7 @@ def test_every_alert_that_silences_others_is_one_of_ours() -> None:
 
 
 def test_the_example_holds_no_real_address_and_no_real_secret() -> None:
-    """Whoever forgets to put in their own tells no stranger."""
+    """The addresses and tokens of the example reach no stranger if somebody forgets to replace them."""
     for receiver in receivers():
         for one in receiver.get("telegram_configs", []):
             assert one["bot_token"].startswith("0:put-your")

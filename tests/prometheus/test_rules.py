@@ -1,4 +1,4 @@
-"""Recording rules and alerts: sound, tried both ways, explained, and about metrics that there are."""
+"""Recording rules and alerts: valid, tested both ways, explained, and about metrics that exist."""
 
 import re
 import subprocess
@@ -19,22 +19,22 @@ RULES: Final = CONFIG / "siaga112.rules.yml"
 ALERTS: Final = CONFIG / "siaga112.alerts.yml"
 CASES: Final = sorted(Path(__file__).parent.glob("*.test.yml"))
 LONGEST: Final = Path(__file__).parent / "slow.test.yml"
-"""Days of it, which promtool takes a minute for."""
+"""It covers days, for which promtool takes a minute."""
 
 
 def rules(path: Path) -> list[dict[str, Any]]:
-    """Give the rules of a file in order."""
+    """Return the rules of a file in order."""
     return [rule for group in yaml.safe_load(path.read_text("utf-8"))["groups"] for rule in group["rules"]]
 
 
 def cases(kind: str) -> list[dict[str, Any]]:
-    """Give what all test files expect of alerts, or of expressions."""
+    """Return what all test files expect of alerts, or of expressions."""
     files = [yaml.safe_load(path.read_text("utf-8")) for path in CASES]
     return [case for file in files for test in file["tests"] for case in test.get(kind, [])]
 
 
 def promtool(*arguments: str | Path) -> str:
-    """Run promtool; give what it said if it found a fault, else nothing."""
+    """Run promtool; return its output if it found a fault, else ''."""
     ran = subprocess.run(
         ["promtool", *map(str, arguments)],
         stdout=subprocess.PIPE,
@@ -47,12 +47,12 @@ def promtool(*arguments: str | Path) -> str:
 
 
 def anchor(heading: str) -> str:
-    """Give a heading's anchor, as GitHub and GitLab make it."""
+    """Return a heading's anchor, as GitHub and GitLab make it."""
     return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
 
 
 def test_promtool_finds_no_fault() -> None:
-    """Rules, alerts and the example configuration are sound to Prometheus' own linter."""
+    """Prometheus's own linter accepts the rules, the alerts and the example configuration."""
     assert promtool("check", "rules", "--lint=all", "--lint-fatal", RULES, ALERTS) == ""
     assert promtool("check", "config", CONFIG / "prometheus.yml") == ""
 
@@ -65,26 +65,26 @@ def test_promtool_finds_no_fault() -> None:
 @pytest.mark.slow
 @pytest.mark.fault("alerts")
 def test_rules_give_what_is_expected(path: Path) -> None:
-    """Known series in, known figures and alerts out, texts included."""
+    """Known series give the expected figures and alerts, texts included."""
     assert promtool("test", "rules", path) == ""
 
 
 @pytest.mark.fault("alerts")
 def test_every_alert_is_seen_to_fire_and_to_stay_silent() -> None:
-    """There are both kinds of cases for each alert, so that none fires always or never."""
+    """Each alert has a case in which it fires and one in which it does not."""
     names = {rule["alert"] for rule in rules(ALERTS)}
     assert {case["alertname"] for case in cases("alert_rule_test") if case["exp_alerts"]} == names
     assert {case["alertname"] for case in cases("alert_rule_test") if not case["exp_alerts"]} == names
 
 
 def test_every_recording_rule_has_a_known_result() -> None:
-    """Each recorded series is asked for by name, with figures reckoned by hand."""
+    """Each recording rule has a case with figures that were calculated by hand."""
     asked = {case["expr"].partition("{")[0] for case in cases("promql_expr_test") if case["exp_samples"]}
     assert asked == {rule["record"] for rule in rules(RULES)}
 
 
 def test_every_recording_rule_is_named_by_level_metric_and_operation() -> None:
-    """The level names the labels that are left, as the rule's expression leaves them."""
+    """The level in a rule's name lists the labels that its expression keeps."""
     for rule in rules(RULES):
         level, metric, operation = rule["record"].split(":")
         assert re.fullmatch(r"site(_(queue|shift|result|outcome|mark|level|origin))*", level), rule["record"]
@@ -96,7 +96,7 @@ def test_every_recording_rule_is_named_by_level_metric_and_operation() -> None:
 
 
 def test_every_alert_says_what_is_wrong_and_where_to_read_on() -> None:
-    """Severity, summary, description, and a link to a heading of the runbook; no heading without alert."""
+    """Each alert has a severity, texts and a section in the runbook, and each section has an alert."""
     text = (ROOT / "docs" / "runbook.md").read_text("utf-8")
     headings = {anchor(line.removeprefix("## ")) for line in text.splitlines() if line.startswith("## ")}
     linked = set()
@@ -112,7 +112,7 @@ def test_every_alert_says_what_is_wrong_and_where_to_read_on() -> None:
 
 
 def test_the_runbook_has_the_same_parts_for_each_alert() -> None:
-    """What it means, what the caller feels of it, where to look, what to do."""
+    """Each section says what the alert means, what callers notice, where to look and what to do."""
     text = (ROOT / "docs" / "runbook.md").read_text("utf-8")
     for section in text.split("\n## ")[1:]:
         assert re.findall(r"^\*\*(.*?):\*\*", section, re.MULTILINE) == [
@@ -124,7 +124,7 @@ def test_the_runbook_has_the_same_parts_for_each_alert() -> None:
 
 
 def test_rules_and_alerts_read_only_series_that_there_are() -> None:
-    """Each metric is shown by a daemon, or recorded; each label value asked for is one that it can have."""
+    """Each metric in a rule is shown by a program or recorded, and each label value can occur."""
     registries = (full().registry, found().registry)
     samples = [one for registry in registries for family in registry.collect() for one in family.samples]
     shown = {sample.name for sample in samples} | {rule["record"] for rule in rules(RULES)}
@@ -144,7 +144,7 @@ def test_the_reference_lists_the_metrics_as_they_are() -> None:
 
 
 def test_the_reference_lists_outcomes_and_reasons_as_they_are_counted() -> None:
-    """The pairs in the reference are the pairs that are shown."""
+    """The reference lists exactly the pairs of outcome and reason that the metrics show."""
     page = (ROOT / "docs" / "reference.md").read_text("utf-8")
     text = page.partition("## Outcomes and reasons\n")[2].partition("\n## ")[0]
     pairs = {
