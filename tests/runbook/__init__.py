@@ -1,1 +1,1 @@
-"""The runbook, tried: each alert's situation is brought about, and its commands are run as they stand."""
+"""Tests of the runbook: each alert's situation is brought about, and the commands are run as written."""

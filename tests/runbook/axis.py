@@ -1,6 +1,6 @@
-"""Alerts over real pages of metrics, each held for a while on a made-up axis of time.
+"""Alerts over real pages of metrics, each held for some time on a simulated time axis.
 
-So the windows and the `for` are the rules' own, and nobody waits for them.
+The rules thus keep their own windows and `for`, and no test waits for them.
 """
 
 import subprocess
@@ -26,7 +26,7 @@ TIMES: Final = ("_timestamp_seconds", "_start_time_seconds")
 
 
 def alerts() -> list[dict[str, Any]]:
-    """Give all alerts."""
+    """Return all alerts."""
     groups = yaml.safe_load((RULES / "siaga112.alerts.yml").read_text("utf-8"))["groups"]
     return [rule for group in groups for rule in group["rules"]]
 
@@ -36,18 +36,18 @@ Series = dict[str, float]
 
 @dataclass(slots=True)
 class Axis:
-    """Pages in order, each with the steps that it holds."""
+    """Pages in order, each with the number of steps for which it holds."""
 
     step_seconds: int = 60
     _stages: list[tuple[Series, int]] = field(default_factory=list)
 
     @property
     def steps(self) -> int:
-        """How long all of them hold, in steps."""
+        """The number of steps for which all pages hold together."""
         return sum(steps for _, steps in self._stages)
 
     def hold(self, page: str | None, steps: int) -> None:
-        """Let a page that was just read hold so long; None: there was none to read."""
+        """Hold a page that was just read for that many steps. None: the page could not be read."""
         here = 'job="siaga112",instance="lab:9112"'
         series: Series = {f"up{{{here}}}": 0 if page is None else 1}
         shift = self.steps * self.step_seconds - time.time()
@@ -60,11 +60,11 @@ class Axis:
         self._stages.append((series, steps))
 
     def fires(self, alert: str) -> bool:
-        """Say whether the alert fires at the end of the last page."""
+        """Return whether the alert fires at the end of the last page."""
         return self._is(alert, 1)
 
     def silent(self, alert: str) -> bool:
-        """Say whether it does not."""
+        """Return whether the alert does not fire at the end of the last page."""
         return self._is(alert, 0)
 
     def _is(self, alert: str, firing: int) -> bool:

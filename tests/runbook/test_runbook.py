@@ -1,6 +1,6 @@
-"""Each alert's situation, and what the runbook says to do in it, beside a PBX that is only its manager.
+"""Each alert's situation and what the runbook says to do, with a PBX that is only a manager interface.
 
-The real PBX's own commands are in tests/pbx/test_runbook.py.
+Sections with a real PBX's commands are tested in tests/pbx/test_runbook.py.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ from tests.runbook.trying import Trying, until
 Situation = Callable[["Bench"], Awaitable[None]]
 HERE: Final[dict[str, Situation]] = {}
 BY_DAY: Final = {"Block surge", "Callbacks waiting"}
-"""The others are tried at night."""
+"""The other sections run at night."""
 
 AT_THE_PBX: Final = {
     "PBX unreachable",
@@ -44,19 +44,19 @@ AT_THE_PBX: Final = {
     "Service level below target",
     "No operator available",
 }
-"""Tried by tests/pbx/test_runbook.py, on a real Asterisk."""
+"""Tested in tests/pbx/test_runbook.py, with a real Asterisk."""
 
 ON_TRUNKS: Final = {"Calls unfollowed", "Calls not seen"}
-"""Tried by tests/pbx/test_unfollowed.py, on real trunks: what the doctor says of them, and its remedy."""
+"""Tested in tests/pbx/test_unfollowed.py, with real trunks: what the doctor finds, and its remedy."""
 
 WATCHED: Final = {"Doctor fails", "Doctor silent"}
-"""Tried by tests/pbx/test_doctor.py, beside a real PBX of which something is wrong."""
+"""Tested in tests/pbx/test_doctor.py, with faults of a real PBX."""
 
 OTHER: Final = "081222222222"
 
 
 class Bench:
-    """A rig, and somebody with the runbook beside it."""
+    """A rig, and a user who follows the runbook."""
 
     def __init__(self, found: Rig, trying: Trying, folder: Path, port: int, server: Postgres | None) -> None:
         self.rig, self.trying, self.folder, self.port = found, trying, folder, port
@@ -64,7 +64,7 @@ class Bench:
 
     @property
     def postgres(self) -> Postgres:
-        """The database of the sections in which it fails."""
+        """The PostgreSQL of sections in which the database fails."""
         assert self._postgres
         return self._postgres
 
@@ -80,11 +80,11 @@ class Bench:
         return call
 
     async def rows(self, *command: str) -> list[dict[str, Any]]:
-        """Give what a command lists."""
+        """Return the rows that a command lists."""
         return list(json.loads(await self.rig.done(*command, "--json")))
 
     async def lists(self, count: int, *command: str) -> list[dict[str, Any]]:
-        """Wait until a command lists so many rows; give them."""
+        """Wait until a command lists that many rows; return them."""
         found: list[dict[str, Any]] = []
 
         async def there() -> bool:
@@ -104,7 +104,7 @@ class Bench:
 
 
 def situation(section: str) -> Callable[[Situation], Situation]:
-    """Name the section whose situation this is."""
+    """Return a decorator: the function brings about this section's situation."""
 
     def keep(act: Situation) -> Situation:
         HERE[section] = act
@@ -114,7 +114,7 @@ def situation(section: str) -> Callable[[Situation], Situation]:
 
 
 ON_POSTGRESQL: Final = frozenset({"Database down", "Outbox growing"})
-"""The sections in which the database is away: a file of ours never is."""
+"""Sections in which the database is unreachable, which only PostgreSQL can be."""
 
 MORE: Final = {
     "Block surge": '[policy]\nthreshold = 1\nsurge = false\n[pbx]\nqueues = ["siaga112"]\n',
@@ -137,12 +137,12 @@ Screener._at_hand = late
 from siaga112.cli import main
 main()
 """
-"""The daemon on a machine whose other work leaves it waiting, until SIGUSR2."""
+"""Runs the daemon as on a busy machine: each verdict takes 0.15 s longer, until SIGUSR2."""
 
 
 @asynccontextmanager
 async def benched(section: str) -> AsyncIterator[Bench]:
-    """Set a bench up for a section. Its Redis is where the embedded one would be, and has a port besides."""
+    """Set up a bench for a section. Its Redis listens where the embedded one would, and at a port."""
     port = ports.free()
     with contextlib.ExitStack() as stack, home() as folder:
         (folder / "supervisor").mkdir()
@@ -163,7 +163,7 @@ async def benched(section: str) -> AsyncIterator[Bench]:
 
 @situation("Absent")
 async def absent(bench: Bench) -> None:
-    """Killed, it is away from Prometheus; the units' restart brings it back."""
+    """A killed daemon is absent for Prometheus, and a restart of the units brings it back."""
     trying, daemon = bench.trying, bench.rig.daemon
     await trying.holds(5)
     await daemon.stop(signal.SIGKILL)
@@ -175,7 +175,7 @@ async def absent(bench: Bench) -> None:
     units = Path(__file__).parents[2] / "config" / "systemd"
     assert all((units / f"{unit}.service").is_file() for unit in said.split()[2:])
     since = len(daemon.lines)
-    await daemon.start()  # what systemd does with it
+    await daemon.start()  # as systemd would
     await daemon.event("started", since=since)
     await trying.holds(5)
     assert trying.axis.silent(trying.alert)
@@ -183,7 +183,7 @@ async def absent(bench: Bench) -> None:
 
 @situation("Daemon restarted")
 async def restarted(bench: Bench) -> None:
-    """An orderly end is told before the new beginning; a quarter of an hour later nothing is left of it."""
+    """An orderly restart logs `stopped` and fires the alert, which is over a quarter of an hour later."""
     trying, daemon = bench.trying, bench.rig.daemon
     await trying.holds(5)
     await daemon.stop()
@@ -199,7 +199,7 @@ async def restarted(bench: Bench) -> None:
 
 @situation("Mode off")
 async def mode_off(bench: Bench) -> None:
-    """Who switched it off, and why, is on the trail; back at enforce the alert ends."""
+    """The audit trail has who switched the mode off, and why; mode enforce ends the alert."""
     trying = bench.trying
     await trying.holds(2)
     await bench.rig.done("mode", "off", "--reason", "flood", "--by", "ratna")
@@ -217,7 +217,7 @@ async def mode_off(bench: Bench) -> None:
 
 @situation("Only observing")
 async def only_observing(bench: Bench) -> None:
-    """Whom a month of observing spared is on the block list, each with a story; enforcing ends the alert."""
+    """`blocks` lists callers whom observing spared, `why` explains them, and mode enforce ends the alert."""
     trying = bench.trying
     trying.axis.step_seconds = 6 * 3_600
     await bench.rig.done("mode", "observe")
@@ -237,7 +237,7 @@ async def only_observing(bench: Bench) -> None:
 
 @situation("Redis down")
 async def redis_down(bench: Bench) -> None:
-    """Each look says that it is away; once it is back, so are the answers."""
+    """Without Redis, the commands say so and a call is recorded; once Redis is up, the alert ends."""
     trying, redis = bench.trying, bench.rig.redis
     await trying.holds(2)
     redis.stop()
@@ -263,7 +263,7 @@ async def redis_down(bench: Bench) -> None:
 
 @situation("Database down")
 async def database_down(bench: Bench) -> None:
-    """Verdicts go on; the call of that time is recorded once it is back; a backup can be restored."""
+    """Without the database, verdicts continue and a call is recorded later; a backup can be restored."""
     trying, server = bench.trying, bench.postgres
     await trying.holds(2)
     backup = bench.folder / "backup.zip"
@@ -287,7 +287,7 @@ async def database_down(bench: Bench) -> None:
 
 @situation("Block list behind")
 async def block_list_behind(bench: Bench) -> None:
-    """What was decided while Redis was away waits, and is there by itself; rebuilding and off are at hand."""
+    """A block made without Redis takes effect once Redis is up; `rebuild` and `mode off` work too."""
     trying, redis = bench.trying, bench.rig.redis
     await trying.holds(2)
     redis.stop()
@@ -307,7 +307,7 @@ async def block_list_behind(bench: Bench) -> None:
 
 @situation("Block list lost")
 async def block_list_lost(bench: Bench) -> None:
-    """Redis is emptied: it is counted, all blocks are back by themselves, and the records tell of whom."""
+    """If Redis is emptied, the loss is counted, blocks come back by themselves, and `blocks` lists them."""
     trying, redis = bench.trying, bench.rig.redis
     await bench.rig.done("block", NUMBER, "--permanent", "--reason", "threats")
     await bench.rig.told("blocked")
@@ -325,7 +325,7 @@ async def block_list_lost(bench: Bench) -> None:
 
 @situation("Outbox growing")
 async def outbox_growing(bench: Bench) -> None:
-    """A call waits while the database is away, and the outbox empties by itself."""
+    """A call waits in the outbox while the database is down, and is recorded by itself later."""
     trying, server = bench.trying, bench.postgres
     server.stop()
     bench.rig.misuse()
@@ -341,12 +341,12 @@ async def outbox_growing(bench: Bench) -> None:
 
 @situation("Verdicts fail open")
 async def fail_open(bench: Bench) -> None:
-    """Without Redis the cause is store_down; with it again, questions are answered."""
+    """Without Redis, verdicts fail open with the cause store_down; once it is up, the alert ends."""
     trying, redis = bench.trying, bench.rig.redis
     await trying.holds(6)
     redis.stop()
     await bench.rig.told("store_down")
-    for _ in range(50):  # known blocks held for a second, in which hundreds of questions had their answers
+    for _ in range(50):  # hundreds of questions were answered in the first second
         await bench.rig.ask()
     await trying.holds(4)
     assert await bench.rig.metric("fail_open_total", cause="store_down") >= 1
@@ -359,7 +359,7 @@ async def fail_open(bench: Bench) -> None:
 
 @situation("Verdicts slow")
 async def slow(bench: Bench) -> None:
-    """A daemon that has no processor for 0.15 s of each question; with one it is in time."""
+    """Verdicts that take 0.15 s longer fire the alert without freezing the loop; fast ones end it."""
     trying = bench.trying
     for _ in range(9):
         await bench.rig.ask()
@@ -375,7 +375,7 @@ async def slow(bench: Bench) -> None:
 
 @situation("Callbacks waiting")
 async def callbacks_waiting(bench: Bench) -> None:
-    """Who gave up waiting is listed, and off the list once called back."""
+    """A caller who gave up waiting is listed, and is off the list once called back."""
     trying = bench.trying
     bench.abandon(NUMBER)
     await bench.lists(1, "callbacks")
@@ -391,7 +391,7 @@ async def callbacks_waiting(bench: Bench) -> None:
 
 @situation("Appeal due")
 async def appeal_due(bench: Bench) -> None:
-    """Whose objection waits is listed, and off the list once it is granted."""
+    """A caller whose appeal waits is listed, and is off the list once it is granted."""
     trying = bench.trying
     await trying.run(f'siaga112 block {NUMBER} --for 7d --reason "threats" --yes')
     await trying.run(f'siaga112 appeal {NUMBER} --reason "not me"')
@@ -407,7 +407,7 @@ async def appeal_due(bench: Bench) -> None:
 
 @situation("Block surge")
 async def block_surge(bench: Bench) -> None:
-    """21 callers blocked in an hour are listed, each with a story; observing spares all, unblocking one."""
+    """21 callers blocked in an hour are listed and explained; mode observe spares all, `unblock` one."""
     trying, count = bench.trying, 21
     await bench.shows("blocks_active", 0)
     await trying.holds(5)
@@ -431,7 +431,7 @@ async def block_surge(bench: Bench) -> None:
 
 @situation("Hourly cap reached")
 async def hourly_cap(bench: Bench) -> None:
-    """What the cap left is proposed; each of the three decisions settles a proposal, so that none is left."""
+    """Blocks beyond the cap are proposed, and each of the three decisions settles one proposal."""
     trying = bench.trying
     await bench.shows("blocks_proposed", 0)
     await trying.holds(5)
@@ -466,7 +466,7 @@ async def hourly_cap(bench: Bench) -> None:
 
 @situation("Webhook parked")
 async def webhook_parked(bench: Bench) -> None:
-    """A program that takes nothing is named, with why; once it takes again, what was parked is asked for."""
+    """A receiver that takes no events is listed with the reason, and `--again` sends what was parked."""
     trying = bench.trying
     await bench.shows("webhooks_total", 0, result="parked")
     await trying.holds(5)
@@ -489,7 +489,7 @@ async def webhook_parked(bench: Bench) -> None:
 
 @situation("Blocked then genuine")
 async def blocked_then_genuine(bench: Bench) -> None:
-    """The call is in the ledger, its caller's story has the block, and allowed they get through for good."""
+    """The genuine call is listed, `why` shows the caller's block, and `allow` exempts the caller."""
     trying = bench.trying
     for _ in range(2):
         bench.rig.misuse()
@@ -511,7 +511,7 @@ async def blocked_then_genuine(bench: Bench) -> None:
 
 @situation("Clocks apart")
 async def clocks_apart(bench: Bench) -> None:
-    """The PBX is two days ahead: told, counted, no strike; right again, calls are strikes, and it clears."""
+    """A call is no strike while the PBX is two days ahead; once its clock is right, the alert clears."""
     trying, daemon = bench.trying, bench.rig.daemon
     await bench.shows("ami_clock_off_total", 0)
     await trying.holds(5)
@@ -521,7 +521,7 @@ async def clocks_apart(bench: Bench) -> None:
     await trying.holds(3)
     assert trying.axis.fires(trying.alert)
     assert (await daemon.event("ami_clock_off"))["pbx_ahead_seconds"] > DAY / SECOND
-    assert "PBX clock" in await trying.run("siaga112 doctor", code=4)  # this PBX is a manager interface alone
+    assert "PBX clock" in await trying.run("siaga112 doctor", code=4)  # this PBX is only a manager interface
     await trying.run("systemctl enable")
     assert (await daemon.settled(bench.rig.misuse()))["strike"]
     await bench.rig.done("block", NUMBER, "--for", "1d", "--reason", "while the clock was wrong")
@@ -533,7 +533,7 @@ async def clocks_apart(bench: Bench) -> None:
 
 @situation("Outbox lost")
 async def outbox_lost(bench: Bench) -> None:
-    """The kernel lets the outbox grow no more, as a full disk does; with room again, calls are kept."""
+    """If the outbox cannot grow, as on a full disk, calls are lost; with room again they are recorded."""
     trying, daemon = bench.trying, bench.rig.daemon
     await trying.holds(5)
     outbox = Path(daemon.folder) / "state" / "outbox.db"
@@ -564,14 +564,14 @@ async def outbox_lost(bench: Bench) -> None:
     "section", [pytest.param(one, marks=[] if one in BY_DAY else [pytest.mark.night]) for one in HERE]
 )
 async def test_the_runbook_holds_in_the_alerts_situation(section: str) -> None:
-    """The alert is true there, and each command of its section does what the section says."""
+    """In its situation the alert fires, and each command of its section does what the section says."""
     async with benched(section) as bench:
         await HERE[section](bench)
         bench.trying.done()
 
 
 def test_every_alert_has_a_section_that_is_tried() -> None:
-    """An alert without a section, or a section whose situation no test brings about, fails."""
+    """Each alert has a section in the runbook, and each section's situation is brought about by a test."""
     linked = {rule["annotations"]["runbook_url"].partition("#")[2] for rule in alerts()}
     assert {name.lower().replace(" ", "-") for name in sections()} == linked
     assert set(HERE) | AT_THE_PBX | ON_TRUNKS | WATCHED == set(sections())

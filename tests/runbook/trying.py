@@ -1,4 +1,4 @@
-"""Somebody at the machine, with the runbook open: a shell in which its commands are real."""
+"""A user at the machine who follows the runbook: a shell in which its commands are real."""
 
 import asyncio
 import os
@@ -18,9 +18,9 @@ PATIENCE_SECONDS = 60.0
 
 @dataclass
 class Trying:
-    """A section of the runbook, tried beside a daemon. What it says is run in its order, each line once.
+    """A section of the runbook, tried with a daemon. Its commands are run in order, each once.
 
-    `systemctl` is stood in for: what it was asked is kept, and the test does that to its own daemon.
+    `systemctl` is a stand-in that prints its arguments; the test does the same to its own daemon.
     """
 
     section: str
@@ -47,13 +47,13 @@ class Trying:
 
     @property
     def alert(self) -> str:
-        """The alert that names the section."""
+        """The alert that links to the section."""
         place = f"#{self.section.lower().replace(' ', '-')}"
         (name,) = (rule["alert"] for rule in alerts() if rule["annotations"]["runbook_url"].endswith(place))
         return str(name)
 
     async def holds(self, steps: int) -> None:
-        """Let the daemon's page of now hold so long."""
+        """Hold the daemon's current page for that many steps."""
         await asyncio.sleep(0.15)  # a page may be as old as FRESH_SECONDS
         try:
             page = await self.daemon.metrics()
@@ -63,7 +63,7 @@ class Trying:
             self.axis.hold(page, steps)
 
     async def run(self, begins: str, code: int | None = 0) -> str:
-        """Run the section's next command, which begins so; give what it printed. None: with whatever code."""
+        """Run the section's next command, which must begin so; return its output. `code` None: any code."""
         line = self._left.pop(0)
         assert line.startswith(begins), (line, begins)
         output = await self.typed(filled(line, **self.places))
@@ -71,7 +71,7 @@ class Trying:
         return output.out + output.err
 
     async def typed(self, line: str) -> Output:
-        """Run a line as somebody types it."""
+        """Run a line as if a user had typed it."""
         process = await asyncio.create_subprocess_exec(
             *("sh", "-c", line),
             cwd=self.folder,
@@ -90,7 +90,7 @@ class Trying:
 
 
 async def until(what: Callable[[], Awaitable[bool]], seconds: float = PATIENCE_SECONDS) -> None:
-    """Wait until a question, asked again and again, is answered with something."""
+    """Wait until `what`, called again and again, returns true."""
     async with asyncio.timeout(seconds):
         while not await what():  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.05)
