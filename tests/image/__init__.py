@@ -1,1 +1,1 @@
-"""The container images, tried for real without a container engine: `make image-check`."""
+"""Runs the container images without a container engine: `make image-check`."""

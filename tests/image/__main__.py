@@ -1,7 +1,7 @@
-"""Run compose.yaml's own services from the built images, and call the PBX among them: `make image-check`.
+"""Runs compose.yaml's services from the built images, and calls the PBX among them: `make image-check`.
 
-buildah gives the images' files; each service then runs as compose.yaml says (user, command, environment,
-volumes, a root that cannot be written), in a network of its own with nothing but a loopback. As root only.
+buildah unpacks the images. Each service runs as compose.yaml says (user, command, environment, volumes, a
+read-only root). The services share a network namespace that has only a loopback. It needs root.
 """
 
 import asyncio
@@ -48,19 +48,19 @@ exec chroot --userspec="$user" "$root" env -i "$@"
 
 
 def say(line: str) -> None:
-    """Tell the user."""
+    """Print a line at once."""
     print(line, flush=True)
 
 
 async def until(so: Callable[[], bool]) -> None:
-    """Ask again and again, there being nobody to tell us, until it is so."""
+    """Wait until `so`, called again and again, returns true."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not await asyncio.to_thread(so):  # noqa: ASYNC110 - a health check has to be asked
             await asyncio.sleep(0.1)
 
 
 def buildah(*arguments: str) -> str:
-    """Run buildah; give what it prints."""
+    """Run buildah; return what it prints."""
     return subprocess.run(
         ["buildah", *arguments], check=True, capture_output=True, text=True, timeout=900
     ).stdout.strip()
@@ -81,13 +81,13 @@ class Service:
 
     @classmethod
     def made(cls, name: str, said: Mapping[str, Any], work: Path) -> "Service":
-        """Unpack its image."""
+        """Unpack a service's image; return the service."""
         container = buildah("from", "--pull-never", f"localhost/{said['image']}")
         config = json.loads(buildah("inspect", "--type", "image", f"localhost/{said['image']}"))
         return cls(name, said, work, container, Path(buildah("mount", container)), config["Docker"]["config"])
 
     def enter(self, *command: str) -> list[str]:
-        """Give the command line that runs this in the service's place."""
+        """Return the command line that runs a command inside the service."""
         if not self._places:
             self._places = list(self._mounts())
         environ = {
@@ -117,7 +117,7 @@ class Service:
         return [*places, *(["read-only"] if self.said.get("read_only") else [])]
 
     def _place(self, target: str, like: Path) -> str:
-        """Make what is mounted over, as an engine does."""
+        """Create the file to mount a file on, as an engine does; return the target."""
         place = self.root / target.lstrip("/")
         if like.is_file() and not place.exists():
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -135,7 +135,7 @@ class Service:
             )
 
     def log(self) -> str:
-        """Give what it has said so far."""
+        """Return what it has printed so far."""
         return (self.work / f"{self.name}.log").read_text("utf-8", "replace")
 
     def exec(self, *command: str) -> subprocess.CompletedProcess[str]:
@@ -143,13 +143,13 @@ class Service:
         return subprocess.run(self.enter(*command), check=False, capture_output=True, text=True, timeout=900)
 
     def healthy(self) -> bool:
-        """Run its health check, compose.yaml's or the image's own."""
+        """Run its health check, compose.yaml's or else the image's; return whether it succeeds."""
         test = self.said.get("healthcheck", {}).get("test") or self.image["Healthcheck"]["Test"]
         assert test[0] == "CMD", test
         return self.exec(*test[1:]).returncode == 0
 
     async def until_healthy(self) -> None:
-        """Ask its health check until it is content."""
+        """Wait until its health check succeeds."""
         began = time.monotonic()
 
         def alive_and_healthy() -> bool:
@@ -164,14 +164,14 @@ class Service:
         say(f"{self.name}: healthy after {time.monotonic() - began:.1f} s")
 
     def siaga112(self, *arguments: str) -> str:
-        """Run a command of ours in it."""
+        """Run a `siaga112` command in it; return what it prints."""
         ended = self.exec("siaga112", *arguments)
         assert ended.returncode == 0, ended.stderr
         return ended.stdout
 
 
 def composed() -> Mapping[str, Any]:
-    """Read compose.yaml's services, with its variables filled in."""
+    """Return compose.yaml's services with the variables filled in."""
 
     def fill(match: re.Match[str]) -> str:
         return "$" if match[0] == "$$" else GIVEN.get(match[1], "unused")
@@ -182,7 +182,7 @@ def composed() -> Mapping[str, Any]:
 
 
 async def check(work: Path, services: dict[str, Service]) -> None:
-    """Start all, call, block, call again."""
+    """Start all services; check that a call gets through and, once blocked, is rejected."""
     for tag in ("siaga112", "siaga112-lab"):
         say(f"{tag}: {buildah('images', '--format', '{{.Size}}', f'localhost/{tag}')}")
     for name in SERVICES:
@@ -220,7 +220,7 @@ async def check(work: Path, services: dict[str, Service]) -> None:
 
 
 def main() -> None:
-    """Go into a network of our own, then check."""
+    """Enter new namespaces, then check."""
     if "inside" not in sys.argv:
         inside = (sys.executable, "-m", "tests.image", "inside")
         os.execvp(OWN_NETWORK[0], [*OWN_NETWORK, "sh", "-ec", 'ip link set lo up; exec "$@"', "sh", *inside])  # noqa: S606 - its own words
