@@ -1,1 +1,1 @@
-"""The manual's installation on a machine of its own, each step with its time: `make install-log`."""
+"""The manual's installation on fresh machines, with the time of each step: `make install-log`."""

@@ -1,8 +1,8 @@
-"""Fresh machines, the wheel, a doctor with nothing to say, the first rejected call: `make install-log`.
+"""Times the installation on fresh machines, from the wheel to the first rejected call: `make install-log`.
 
-The commands of the README and of the manual, to the letter, on a fresh Debian 12 and 13 with their own
-systemd, whose Asterisk was in service with somebody else's dialplan; and beside dialplans of FreePBX's shape.
-`python -m tests.install [PAGE] [--only NAME]` also writes what was done, and when, into PAGE. As root only.
+It runs the exact commands of the README and of the manual on a fresh Debian 12 and 13 with systemd, whose
+Asterisk is in service with somebody else's dialplan, plain or of FreePBX's shape.
+`python -m tests.install [PAGE] [--only NAME]` also writes what was done, and when, into PAGE. It needs root.
 """
 
 import argparse
@@ -40,9 +40,9 @@ from tests.pbx.foreign import REPOSITORY, Plain, blocks
 CALLER: Final = "081234567890"
 OWN: Final = ("unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc")
 UNSAID: Final = r"AMI reach .* func_config|clock set"
-"""What the doctor says here: of the module that it reads with, and that nobody keeps this machine's clock."""
+"""The warnings to expect: the module with which the doctor reads, and a clock that nothing keeps."""
 LEFT: Final = rf"{UNSAID}|AMI reach|AMI address"
-"""On FreePBX also what setup leaves to the admin, for others may use it: two modules, the AMI's address."""
+"""On FreePBX also what setup leaves to the admin: two modules and AMI's address, which others may use."""
 
 HEAD: Final = """\
 # How long the installation takes
@@ -65,14 +65,14 @@ programs may use them. Debian 12 and 13 carry no Asterisk: it is Debian's own of
 
 @dataclass(frozen=True, slots=True)
 class Went:
-    """How it went on one machine."""
+    """The log and the figures of one machine."""
 
     lines: list[str]
     figures: dict[str, float]
 
 
 def release(folder: Path) -> Path:
-    """Build the sdist and the wheel, as they are released; give the unpacked sdist with the wheel in it."""
+    """Build sdist and wheel as for a release; return the unpacked sdist with the wheel in it."""
     hatch = [sys.executable, "-m", "hatchling", "build", "-d", str(folder)]
     subprocess.run(hatch, cwd=REPOSITORY, check=True, capture_output=True, timeout=900)
     (sdist,), (wheel,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
@@ -89,7 +89,7 @@ async def call(folder: Path, presses: str = "") -> Call:
 
 
 async def served(machine: Machine, phone: Phone, folder: Path) -> int:
-    """Call, press 1, talk to the operator, hang up; give SIP's status."""
+    """Call, press 1, talk to the operator and hang up; return the SIP status."""
     placed = await call(folder, presses="1")
     leg = await phone.ringing()
     await leg.answer()
@@ -98,14 +98,14 @@ async def served(machine: Machine, phone: Phone, folder: Path) -> int:
 
 
 def content(told: str, may_say: str) -> None:
-    """Hold the doctor to what it may say."""
+    """Check that the doctor finds the daemon ok and nothing wrong beyond what it may say."""
     rest = [line for line in told.splitlines() if line.startswith(("warn", "fail", "- "))]
     assert "ok    daemon " in told, told
     assert all(re.search(may_say, line) for line in rest), told
 
 
 async def set_up(machine: Machine, shape: Shape, log: Log) -> None:
-    """Do what the README says, or the manual; hold setup and its doctor to their word."""
+    """Run the commands of the README, or of the manual; check what setup and its doctor say."""
     if shape.pbx is Plain:
         log.line("\nThe README's lines")
         *fetching, setup = readme()
@@ -130,7 +130,7 @@ async def set_up(machine: Machine, shape: Shape, log: Log) -> None:
 
 
 async def install(machine: Machine, phone: Phone, folder: Path, shape: Shape, log: Log) -> None:
-    """Go the whole way."""
+    """Install siaga112 and use it, up to the first rejected call and its unblocking."""
     for version in (
         "systemctl --version | head -n 1",
         "asterisk -V",
@@ -153,7 +153,7 @@ async def install(machine: Machine, phone: Phone, folder: Path, shape: Shape, lo
 
 
 async def inside(folder: Path, outside: int, shape: Shape) -> Went:
-    """Do it, in namespaces of our own."""
+    """Boot the machine and install on it; this process has its own namespaces."""
     log = Log()
     release_ = (folder / "root/etc/debian_version").read_text("utf-8").strip()
     (wheel,) = (folder / f"root{HERE}").glob("*.whl")
@@ -168,7 +168,7 @@ async def inside(folder: Path, outside: int, shape: Shape) -> Went:
 
 
 def tried(name: str, made: Path, base: Path) -> Went:
-    """Make the machine, go in, and clear it away."""
+    """Make the machine, install on it in new namespaces, and delete it."""
     outside = os.open("/proc/self/ns/net", os.O_RDONLY)
     with tempfile.TemporaryDirectory(prefix="s112-install-", dir="/var/tmp") as place:
         folder = Path(place)
@@ -176,7 +176,7 @@ def tried(name: str, made: Path, base: Path) -> Went:
         copied(base, folder / "root")
         furnish(folder / "root", made, SHAPES[name])
         again = (sys.executable, "-m", "tests.install", "--inside", str(folder), str(outside), "--only", name)
-        # The mounts end with their namespace: what is cleared away out here is the folder alone, never /dev.
+        # The mounts end with their namespace, so that deleting the folder out here never reaches /dev.
         up = ("sh", "-ec", 'ip link set lo up; exec "$@"', "sh")
         try:
             subprocess.run([*OWN, *up, *again], check=True, pass_fds=[outside], timeout=900)
@@ -186,7 +186,7 @@ def tried(name: str, made: Path, base: Path) -> Went:
 
 
 def page(all_: dict[str, Went]) -> str:
-    """Write how it went."""
+    """Return the page about these machines."""
     today, load = dt.datetime.now().astimezone().date(), os.getloadavg()[2]
     rows = []
     for name, went in all_.items():
@@ -210,7 +210,7 @@ def page(all_: dict[str, Went]) -> str:
 
 
 def main() -> int:
-    """Try each machine."""
+    """Install on each machine; write the page, if one is named."""
     asked = argparse.ArgumentParser(prog="tests.install")
     asked.add_argument("page", nargs="?", type=Path)
     asked.add_argument("--only", choices=SHAPES)

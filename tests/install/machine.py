@@ -1,7 +1,7 @@
-"""A fresh Debian with its own systemd, an Asterisk in service that knows nothing of us, and an admin at it.
+"""A fresh Debian with systemd, an Asterisk in service that does not know siaga112, and an admin.
 
-Debian 12 and 13 carry no Asterisk: the lab's is put below /opt, and stands at Debian's own places by links.
-Every path is the manual's own.
+Debian 12 and 13 have no Asterisk: the lab's is copied below /opt, and can be reached at Debian's usual paths.
+All paths are those of the manual.
 """
 
 import asyncio
@@ -24,13 +24,13 @@ from tests.pbx.foreign import REPOSITORY, Admin, Block, Foreign, FreePbx, Plain
 from tests.waiting import output
 
 PACKAGES: Final = ("ca-certificates", "curl", "dbus", "systemd-sysv")
-"""What a server has besides; all else is for the manual to install."""
+"""What a server has anyway; the manual installs everything else."""
 
 HERE: Final = "/root/siaga112"
 """Where the release was unpacked."""
 
 OUTSIDE: Final = ("apt ", "apt-get ", "/opt/siaga112/bin/pip ")
-"""What fetches, and so is done in the network of the machine below."""
+"""Commands that download, and so run in the host's network."""
 
 ENVIRON: Final = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -43,12 +43,12 @@ ENVIRON: Final = {
 }
 
 NO_CARD: Final = "No ethernet interface found for seeding global EID. You will have to set it manually.\n"
-"""What Asterisk says first of all in a network of its own."""
+"""What Asterisk prints first in a network without an interface."""
 
 TITLE: Final = re.compile(r"\d+\. .*?(?=[.,:;]\s| \(|:$)")
 LONGEST_SECONDS: Final = 900.0
 TELEPHONE: Final = ("101", ("127.0.0.2", 5062), ("127.0.0.1", 5060))
-"""The operator's: its name, its address, the PBX's."""
+"""The operator's telephone: its name, its address, and that of the PBX."""
 
 PHONE: Final = f"""
 [101]
@@ -71,19 +71,19 @@ enabled = yes
 port = 5038
 bindaddr = 0.0.0.0
 """
-"""As FreePBX writes it, before what it includes."""
+"""manager.conf as FreePBX writes it, before its includes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A machine, as there are many."""
+    """A kind of machine that centres have."""
 
     title: str
     suite: str
     asterisk: Version
     pbx: type[Foreign]
     context: str
-    """In which the trunk's calls arrive."""
+    """The context in which the trunk's calls arrive."""
 
 
 SHAPES: Final = {
@@ -95,7 +95,7 @@ SHAPES: Final = {
 
 
 def debian(suite: str, target: Path, *packages: str) -> None:
-    """Make a Debian of this suite, a folder or a packed one, with these packages besides the least."""
+    """Make a minimal Debian of this suite with these packages, as a folder or a tar file."""
     options = (
         '--aptopt=Acquire::Check-Valid-Until "false"',
         '--aptopt=APT::Get::Assume-Yes "true"',
@@ -109,9 +109,9 @@ def debian(suite: str, target: Path, *packages: str) -> None:
 
 
 def furnish(root: Path, release: Path, shape: Shape) -> None:
-    """Make a Debian such a machine, with the release unpacked and the network's certificates."""
+    """Turn a Debian into such a machine, with the unpacked release and the network's certificates."""
     shutil.copytree(release, root / HERE.lstrip("/"))
-    # A proxy may have a certificate of its own: pip believes there what this machine believes.
+    # A proxy may have its own certificate: pip must trust there what this machine trusts.
     shutil.copy(
         os.environ.get("PIP_CERT", "/etc/ssl/certs/ca-certificates.crt"), f"{root}{ENVIRON['PIP_CERT']}"
     )
@@ -121,7 +121,7 @@ def furnish(root: Path, release: Path, shape: Shape) -> None:
 
 
 def _asterisk(root: Path, shape: Shape) -> None:
-    """Put an Asterisk into it that starts with the machine, as its own package's unit says."""
+    """Install an Asterisk that starts with the machine, by the unit of its package."""
     lab, opt = unpacked(shape.asterisk), root / "opt/asterisk"
     _sh(f'cp -a "{lab}" "{opt}" && chmod 755 "{opt}"')
     for part in (
@@ -161,7 +161,7 @@ def _asterisk(root: Path, shape: Shape) -> None:
 
 
 def _texts(shape: Shape, etc: Path) -> dict[str, str]:
-    """Give the PBX's files, where they are not its package's."""
+    """Return the PBX's configuration files that are not its package's."""
     texts = {
         name: text.replace("Local/101@operators/n", "PJSIP/101,0,Siti")
         for name, text in shape.pbx.shaped(shape.asterisk).items()
@@ -170,7 +170,7 @@ def _texts(shape: Shape, etc: Path) -> dict[str, str]:
     texts["pjsip.conf"] = sip[0].replace("siaga112-incoming", shape.context) + PHONE
     texts["pjsip.conf"] += "[global]\ntype = global\nendpoint_identifier_order = header,username,ip\n"
     modules = (etc / "modules.conf").read_text("utf-8")
-    texts["modules.conf"] = f"{modules}\n[modules](+)\nnoload = chan_sip.so\n"  # of 16: the port is PJSIP's
+    texts["modules.conf"] = f"{modules}\n[modules](+)\nnoload = chan_sip.so\n"  # in 16: the port is PJSIP's
     if shape.pbx is FreePbx:
         texts["manager.conf"] = MANAGER + texts["manager.conf"]
         conf = (etc / "asterisk.conf").read_text("utf-8")
@@ -180,7 +180,7 @@ def _texts(shape: Shape, etc: Path) -> dict[str, str]:
 
 
 def copied(base: Path, root: Path) -> None:
-    """Give each machine files of its own."""
+    """Copy a Debian, so that each machine has its own files."""
     _sh(f'cp -a "{base}" "{root}"')
 
 
@@ -189,7 +189,7 @@ def _sh(line: str) -> None:
 
 
 def readme() -> Iterator[str]:
-    """Read the README's commands to a line that is asked about, without what is said beside them."""
+    """Yield the README's installation commands, without the comments beside them."""
     chapter = (REPOSITORY / "README.md").read_text("utf-8").partition("\n## Install it beside your PBX\n")[2]
     for line in chapter.lstrip("\n").partition("\n\n")[0].splitlines():
         yield line.partition(" # ")[0].strip()
@@ -201,7 +201,7 @@ class Machine(Admin):
     not_here = ()
 
     def __init__(self, booted: systemd.Machine, outside: int, log: Log) -> None:
-        """Go to it. `outside` is a descriptor of the network below."""
+        """Use a booted machine. `outside`: a descriptor of the host's network namespace."""
         super().__init__()
         self._booted = booted
         self._outside = outside
@@ -212,7 +212,7 @@ class Machine(Admin):
     @classmethod
     @asynccontextmanager
     async def boot(cls, folder: Path, outside: int, log: Log, *, alone: bool = True) -> AsyncIterator[Self]:
-        """Run what `furnish` made in `folder`/root; not `alone`: in the network that this process has."""
+        """Boot what `furnish` made in `folder`/root. Not `alone`: in this process's network."""
         bound = 'mount --bind "$1/root" "$1/root"'
         own = [one for one in systemd.NAMESPACES if alone or one != "--net"]
         async with systemd.Machine.of(folder, bound, namespaces=own) as booted:
@@ -221,21 +221,21 @@ class Machine(Admin):
             yield machine
 
     def place(self, path: str) -> Path:
-        """Say where it is as seen from here."""
+        """Return a path on the machine as seen from here."""
         return self._booted.inside(path)
 
     async def fetch_lists(self) -> None:
-        """Know what packages there are, as a machine in service does."""
+        """Fetch the package lists, which a machine in service has."""
         await self.done("apt-get update -qq")
 
     async def do(self, block: Block) -> None:
-        """Do what one block says; log which step of the manual's it is."""
+        """Run the commands of one block; log which step of the manual it belongs to."""
         if title := TITLE.match(block.said):
             self._log.line(f"\n{title[0]}")
         await super().do(block)
 
     async def run(self, script: str) -> str:
-        """Do what stands there, line by line."""
+        """Run a script line by line; return what it prints."""
         return "".join([await self._line(line) for line in script.splitlines() if line])
 
     async def _line(self, line: str) -> str:
@@ -248,7 +248,7 @@ class Machine(Admin):
         return said
 
     async def done(self, line: str) -> str:
-        """Do it as root, from the unpacked siaga112; give what it prints."""
+        """Run a line as root in the unpacked release; return what it prints."""
         outside = line.startswith(OUTSIDE)
         into = ("nsenter", f"--net=/proc/self/fd/{self._outside}") if outside else ()
         process = await asyncio.create_subprocess_exec(
@@ -264,7 +264,7 @@ class Machine(Admin):
         return said
 
     async def answered(self, line: str, *answers: tuple[str, str], last: str) -> str:
-        """Do it on a terminal, where each of these questions is asked and answered; give what it shows."""
+        """Run a line on a terminal, answer each of these questions, and return what the terminal shows."""
         self._log.done(f"$ {line}")
         async with terminal(*self.inner(line), environ={}, columns=200) as screen:
             for question, answer in answers:
@@ -277,13 +277,13 @@ class Machine(Admin):
         return said
 
     def inner(self, line: str, *, network: bool = True) -> tuple[str, ...]:
-        """Give what does a line there; not `network`: in the network of whoever does it."""
+        """Return the command that runs a line there. Not `network`: in the network of its caller."""
         given = (f"{name}={value}" for name, value in ENVIRON.items())
         command = ("env", "-i", "TERM=xterm", *given, "sh", "-ec", f"cd {HERE}\n{line}")
         return self._booted.inner(*command, network=network)
 
     async def until(self, command: str, wanted: str) -> None:
-        """Ask again and again, until the answer has that in it."""
+        """Run a command again and again until its output contains `wanted`."""
         ends = time.monotonic() + systemd.BOOT_SECONDS
         while wanted not in (told := await self._booted.run(command)):
             if time.monotonic() > ends:

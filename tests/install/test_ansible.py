@@ -1,6 +1,6 @@
-"""The Ansible role on a fresh Debian with systemd and a PBX, over SSH, as the manual says; nights, as root.
+"""The Ansible role on a fresh Debian with systemd and a PBX, over SSH as in the manual; at night, as root.
 
-What it fetches is in the machine's caches: its network is its own. SSH comes in by nsenter.
+The machine has a network of its own: what the role fetches is in its caches, and SSH enters by nsenter.
 """
 
 import os
@@ -41,14 +41,14 @@ RECAP: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Controller:
-    """Where Ansible is, and its way to the machine."""
+    """Where Ansible is, and how it reaches the machine."""
 
     folder: Path
     release: Path
     proxy: Sequence[str]
 
     def play(self, *more: str) -> int:
-        """Run the manual's command; give how many tasks changed something."""
+        """Run the manual's command; return how many tasks changed something."""
         (block,) = blocks("With Ansible")
         key = (
             "-o",
@@ -82,11 +82,11 @@ class Controller:
 
 @pytest.fixture
 def fresh(tmp_path: Path) -> Path:
-    """Make a Debian 12 with a PBX, with SSH, Python and its apt for Ansible, and what pip will want."""
+    """Make a Debian 12 with a PBX, with SSH, Python and its apt for Ansible, and what pip will need."""
     root = tmp_path / "root"
     debian("bookworm", root, *PACKAGES, "openssh-server", "python3", "python3-apt")
     furnish(root, release(tmp_path), SHAPES["12"])
-    # Without their markers: Debian's Python 3.11 is an older one than this may be.
+    # Without markers, because Debian's Python 3.11 may be older than this one.
     lock = re.sub(
         r" ; python_full_version [^\\]+", " ", (REPOSITORY / "requirements.lock").read_text("utf-8")
     )
@@ -99,7 +99,7 @@ def fresh(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def machine(fresh: Path, tmp_path: Path) -> AsyncIterator[Machine]:
-    """Run it, with the packages that apt will want in its cache."""
+    """Boot the machine, with the packages that apt will need in its cache."""
     outside = os.open("/proc/self/ns/net", os.O_RDONLY)
     try:
         async with Machine.boot(tmp_path, outside, Log()) as booted:
@@ -113,7 +113,7 @@ async def machine(fresh: Path, tmp_path: Path) -> AsyncIterator[Machine]:
 
 @pytest.fixture
 def controller(machine: Machine, tmp_path: Path) -> Controller:
-    """Install Ansible as locked, in an environment of its own, with a key that the machine knows."""
+    """Install Ansible from its lock, in its own environment, with a key that the machine accepts."""
     venv = tmp_path / "ansible"
     subprocess.run([sys.executable, "-m", "venv", venv], check=True, timeout=300)
     pip = (
@@ -138,7 +138,7 @@ def controller(machine: Machine, tmp_path: Path) -> Controller:
 async def test_the_role_leads_to_a_running_line_twice_alike_and_undo_takes_it_back(
     machine: Machine, controller: Controller
 ) -> None:
-    """The first run installs and starts it, the second changes nothing, undo brings every file back."""
+    """The first run installs and starts siaga112, the second changes nothing, and undo restores all files."""
     before = await machine.done(FILES)
     assert controller.play("--check") > 0
     assert await machine.done(FILES) == before

@@ -1,6 +1,6 @@
-"""The .deb, made on a Debian and installed on another that is fresh, as an admin without pip has it.
+"""The .deb, built on one Debian and installed on another, which is fresh and has no pip.
 
-It needs root, mmdebstrap and the network, and some ten minutes for each Debian.
+The test needs root, mmdebstrap and the network, and takes about ten minutes for each Debian.
 """
 
 import os
@@ -26,7 +26,7 @@ pytestmark = [
 
 SUITES: Final = {"bookworm": "12", "trixie": "13"}
 PACKAGES: Final = ("python3", "redis-server", "systemd")
-"""What a fresh machine of these tests has: all that the package asks for, and no pip."""
+"""What a fresh machine has here: all that the package depends on, and no pip."""
 
 ENVIRON: Final = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -97,7 +97,7 @@ test -f /var/lib/siaga112/siaga112.db
 
 @pytest.fixture(scope="module", params=SUITES)
 def debian(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Give a Debian, packed."""
+    """Yield a Debian as a tar file."""
     suite: str = request.param
     folder = tmp_path_factory.mktemp(suite)
     packed = folder / "debian.tar"
@@ -107,7 +107,7 @@ def debian(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def unpacked(packed: Path, name: str) -> Path:
-    """Give a machine of it."""
+    """Unpack a machine from the tar file; return its root."""
     root = packed.with_name(name)
     root.mkdir()
     subprocess.run(["tar", "xf", packed, "-C", root, "--numeric-owner"], check=True, timeout=300)
@@ -115,7 +115,7 @@ def unpacked(packed: Path, name: str) -> Path:
 
 
 def run(root: Path, script: str, *, outside: bool = False) -> None:
-    """Run a shell's lines on the machine, in namespaces of their own; `outside`: in the network below."""
+    """Run a shell script on the machine, in new namespaces. `outside`: in this process's network."""
     own = [one for one in OWN if not (outside and one == "--net") and one != "--mount-proc"]
     up = "" if outside else "ip link set lo up; "
     enter = f'{up}mount -t proc proc "$1/proc"; shift; exec "$@"'
@@ -126,7 +126,7 @@ def run(root: Path, script: str, *, outside: bool = False) -> None:
 
 
 def test_the_package_is_made_twice_alike_and_lives_on_a_fresh_debian(debian: Path) -> None:
-    """Made of the release on one machine; on another installed, put to work, upgraded, removed and purged."""
+    """Two builds are identical, and the package can be installed, used, upgraded, removed and purged."""
     maker, fresh = unpacked(debian, "maker"), unpacked(debian, "fresh")
     for name, path in (("resolv.conf", "/etc/resolv.conf"), ("below.crt", os.environ.get("PIP_CERT", ""))):
         shutil.copy(path or "/etc/ssl/certs/ca-certificates.crt", maker / "etc" / name)

@@ -1,4 +1,4 @@
-"""`make install-log` without its page: each machine, from nothing to a rejected caller; nights, as root."""
+"""`make install-log` without its page, at night and as root: each machine, to the first rejected call."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ pytestmark = [
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_the_readmes_and_the_manuals_commands_lead_from_nothing_to_a_rejected_call(name: str) -> None:
-    """A doctor with nothing to say at setup's end, calls served all the while, at last one rejected."""
+    """On a fresh machine, the commands lead to a content doctor, served calls and a rejected one."""
     ran = subprocess.run(
         [sys.executable, "-m", "tests.install", "--only", name],
         cwd=REPOSITORY,
