@@ -168,7 +168,7 @@ async def calm(found: Rig) -> Probe:
 
 
 def not_felt(measured: Measured, without: Probe, during: Probe) -> None:
-    """Check that the fault makes callers wait no longer."""
+    """Check that the 99th percentile of callers' waits grows by at most `FELT_MS`."""
     measured("p99", during.p99, "ms", at_most=without.p99 + FELT_MS)
     measured("p99 without", without.p99, "ms")
 
@@ -335,7 +335,7 @@ def told(found: Rig, event: str) -> list[dict[str, Any]]:
     return [line for line in found.daemon.lines if line["event"] == event]
 
 
-# ── halves, and several ──────────────────────────────────────────────────────────────────────────
+# ── both halves, and several daemons ─────────────────────────────────────────────────────────────
 
 
 @pytest.mark.fault("split")

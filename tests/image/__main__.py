@@ -223,7 +223,7 @@ def main() -> None:
     """Enter new namespaces, then check."""
     if "inside" not in sys.argv:
         inside = (sys.executable, "-m", "tests.image", "inside")
-        os.execvp(OWN_NETWORK[0], [*OWN_NETWORK, "sh", "-ec", 'ip link set lo up; exec "$@"', "sh", *inside])  # noqa: S606 - its own words
+        os.execvp(OWN_NETWORK[0], [*OWN_NETWORK, "sh", "-ec", 'ip link set lo up; exec "$@"', "sh", *inside])  # noqa: S606 - our own command
     with tempfile.TemporaryDirectory(prefix="siaga112-image-") as folder:
         services: dict[str, Service] = {}
         try:

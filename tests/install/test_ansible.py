@@ -138,7 +138,7 @@ def controller(machine: Machine, tmp_path: Path) -> Controller:
 async def test_the_role_leads_to_a_running_line_twice_alike_and_undo_takes_it_back(
     machine: Machine, controller: Controller
 ) -> None:
-    """The first run installs and starts siaga112, the second changes nothing, and undo restores all files."""
+    """The first run installs and starts siaga112, the second changes nothing, undo restores /etc/asterisk."""
     before = await machine.done(FILES)
     assert controller.play("--check") > 0
     assert await machine.done(FILES) == before

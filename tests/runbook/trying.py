@@ -92,5 +92,5 @@ class Trying:
 async def until(what: Callable[[], Awaitable[bool]], seconds: float = PATIENCE_SECONDS) -> None:
     """Wait until `what`, called again and again, returns true."""
     async with asyncio.timeout(seconds):
-        while not await what():  # noqa: ASYNC110 - it tells nobody
+        while not await what():  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.05)

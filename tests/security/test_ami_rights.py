@@ -66,7 +66,7 @@ def table() -> dict[str, set[str]]:
 
 
 async def test_the_table_of_write_classes_is_true(version: Version) -> None:
-    """The table is true, and only the classes `reporting` and `system` allow CoreShowChannels."""
+    """The table in docs/security.md is true; only `reporting` and `system` allow CoreShowChannels."""
     told = table()
     assert set(told) == set(CLASSES)
     async with pbx_with(version) as pbx:

@@ -306,7 +306,7 @@ async def test_a_file_without_right_is_one_line(shell: Shell) -> None:
         assert "cannot be read" in line or "is not readable" in line
 
 
-# ── what files say ───────────────────────────────────────────────────────────────────────────────
+# ── the contents of files ────────────────────────────────────────────────────────────────────────
 
 
 def cel(extra: str) -> str:
@@ -377,7 +377,7 @@ def test_no_digit_is_read_elsewhere() -> None:
     assert found == {"core/text.py", "captures/pseudonym.py"}  # the latter asks bytes, which are ASCII
 
 
-# ── what a terminal or a spreadsheet gets to see ─────────────────────────────────────────────────
+# ── what a terminal or a spreadsheet shows ───────────────────────────────────────────────────────
 
 HOSTILE: Final = "owned\x1b]0;x\x07\x1b[2J\x9b31m\u202e\u2066\r\ntrue\x00\u2028\ud800"
 TELLING: Final = (
@@ -530,7 +530,7 @@ async def test_one_bad_line_of_the_audit_trail_breaks_nobodys_story(live: Shell)
         assert "a line of the audit trail" in ended.err
 
 
-# ── what nobody foresaw ──────────────────────────────────────────────────────────────────────────
+# ── unexpected errors ────────────────────────────────────────────────────────────────────────────
 
 
 def test_what_nobody_foresaw_is_one_line_with_the_details_in_a_file(

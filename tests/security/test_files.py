@@ -71,7 +71,7 @@ def test_without_redis_the_old_file_stays(words: tuple[str, ...], tmp_path: Path
 def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
     """A full device gives its error when it is written to, and a link to a device is refused."""
     (tmp_path / "link").symlink_to("/dev/null")
-    with pytest.raises(OSError, match="No space left"):  # noqa: SIM117 - it may come as the file closes
+    with pytest.raises(OSError, match="No space left"):  # noqa: SIM117 - the error may come when the file is closed
         with outfile.replacing(Path("/dev/full")) as file:
             file.write(b"x")
     with pytest.raises(outfile.LinkError), outfile.replacing(tmp_path / "link"):
@@ -119,7 +119,7 @@ def test_files_goes_through_no_linked_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("named", [False, True], ids=["no name meanwhile", "a file system without O_TMPFILE"])
-def test_what_fails_leaves_nothing(named: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001 - pytest names it
+def test_what_fails_leaves_nothing(named: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001 - pytest passes it by name
     """A Ctrl-C while a file is written leaves the old file, and no other."""
     if named:
         monkeypatch.setattr(os, "O_TMPFILE", os.O_DIRECTORY)  # so that opening "." fails

@@ -99,7 +99,7 @@ async def test_no_key_of_another_site_is_read_or_written(centres: Centres, measu
                     thief.execute_command(*words)
                     answered_to.append(words)
                 except ResponseError as error:
-                    assert re.search(r"permission|can't access", str(error))  # noqa: PT017 - of many, each asked
+                    assert re.search(r"permission|can't access", str(error))  # noqa: PT017 - each of many commands is tried
         with pytest.raises(ResponseError, match="permission"):
             thief.execute_command("SCAN", 0)
     measured("questions about another site answered", len(answered_to), at_most=0)
