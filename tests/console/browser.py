@@ -1,4 +1,4 @@
-"""A real Chromium, as people use it at the console; it can reach no network."""
+"""A real Chromium for tests of the console. It can reach no network."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,21 +15,21 @@ WIDTHS: Final = {"telephone": (360, 780), "desk": (1280, 900), "wall": (1920, 10
 
 @dataclass
 class Tab:
-    """A page in it, and what it did: the addresses that it asked for, and what it said on its console."""
+    """A page, with the addresses that it requested and the messages on its console."""
 
     page: Page
     url: str
     requests: list[str] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
     weights: dict[str, int] = field(default_factory=dict)
-    """Bytes of each answer's body."""
+    """Size of each answer's body, in bytes."""
 
     async def open(self, path: str) -> None:
-        """Show a page of the console."""
+        """Open a page of the console."""
         await self.page.goto(self.url + path, wait_until="domcontentloaded")
 
     async def login(self, name: str, password: str) -> None:
-        """Log in, with the keyboard alone."""
+        """Log in with the keyboard alone."""
         await self.open("/login")
         await self.page.wait_for_function("document.activeElement.name === 'name'")
         await self.page.keyboard.type(name)
@@ -43,7 +43,7 @@ class Tab:
 async def browser(
     url: str, *, size: tuple[int, int] = WIDTHS["desk"], dark: bool = False, script: bool = True
 ) -> AsyncIterator[Tab]:
-    """Run a Chromium with one page for a while."""
+    """Run a Chromium with one page until the block ends."""
     flags = [flag for flag in FLAGS if not flag.startswith(("--headless", "--remote-debugging"))]
     async with async_playwright() as driver:
         chromium = await driver.chromium.launch(executable_path="/usr/bin/chromium", args=flags)

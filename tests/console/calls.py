@@ -1,4 +1,4 @@
-"""The calls of a centre in small: somebody blocked, somebody proposed, who waits, an operator's own."""
+"""The calls of a small centre: one caller blocked, one proposed, one to call back, one genuine."""
 
 from dataclasses import replace
 from typing import Final
@@ -18,13 +18,13 @@ PROPOSED: Final = Caller("+6281222222222")
 MISSED: Final = Caller("+6281233333333")
 GENUINE: Final = Caller("+6281244444444")
 NEW: Final = Caller("+6281255555555")
-"""Who has not called."""
+"""A number that has not called."""
 
 MINUTE: Final[Millis] = 60 * SECOND
 
 
 def entry(call: Call, mark: Mark | None = None, operator: str = "Budi") -> Entry:
-    """Settle a call; an answered one with its operator and mark."""
+    """Classify a call; an answered one gets the operator and the mark."""
     if mark:
         call = replace(
             call, facts=(*call.facts[:-1], Fact(call.facts[-2].at, FactKind.MARKED, mark), call.facts[-1])
@@ -36,7 +36,7 @@ def entry(call: Call, mark: Mark | None = None, operator: str = "Budi") -> Entry
 
 
 def left(number: int, started: Millis, caller: Caller) -> Entry:
-    """Make a call whose caller waited for half a minute, and left."""
+    """Return a call whose caller left the queue after half a minute."""
     steps = ((0, FactKind.ARRIVED), (2, FactKind.QUEUED), (32, FactKind.LEFT_QUEUE))
     facts = [Fact(started + seconds * SECOND, kind) for seconds, kind in steps]
     facts.append(Fact(facts[-1].at + 50, FactKind.ENDED, "16"))
@@ -44,12 +44,12 @@ def left(number: int, started: Millis, caller: Caller) -> Entry:
 
 
 def recorded(answered_call: Call) -> Call:
-    """Give a call that the PBX has recorded."""
+    """Return the call with a recording."""
     return replace(answered_call, recording="2026/11/29/in-112.wav")
 
 
 async def fill(store: SiteStore) -> None:
-    """Write the calls, and what is proposed."""
+    """Store the calls and a proposal."""
     at = now() - 20 * MINUTE
     told = [entry(prank(nth, at + nth * MINUTE, BLOCKED)) for nth in range(7)]
     told += [entry(prank(20 + nth, at + nth * MINUTE + 1, PROPOSED)) for nth in range(3)]
@@ -65,7 +65,7 @@ async def fill(store: SiteStore) -> None:
 
 
 async def propose(store: SiteStore, caller: Caller) -> None:
-    """Leave a block to a supervisor."""
+    """Add a proposal against a caller, for a supervisor to decide."""
     at = now()
 
     def proposed(held: CallerRecord) -> CallerRecord:

@@ -1,4 +1,4 @@
-"""A centre with a console: real records and a real block list, some calls, people of each role, a program."""
+"""A running console with real records and a real block list, some calls, a user per role and a token."""
 
 import asyncio
 import contextlib
@@ -33,30 +33,30 @@ from tests.lab.redis_servers import RedisServer
 PATIENCE: Final = 30.0
 PASSWORD: Final = "correct horse battery"
 HASH: Final = passwords.hashed(PASSWORD)
-"""Of all people here: to hash takes 30 ms."""
+"""The hash for everybody here, because hashing takes 30 ms."""
 
 PEOPLE: Final = {role: role.value.capitalize() for role in Role}
 BUDI: Final = "Budi"
-"""An operator whom the configuration knows by his telephone."""
+"""An operator whom the configuration knows by his extension."""
 
 
 @dataclass
 class Browser:
-    """What one person does, by name; or nobody."""
+    """The browser of one person, or of nobody."""
 
     url: str
     session: aiohttp.ClientSession
     csrf: str = ""
 
     async def get(self, path: str, *, follow: bool = False) -> tuple[int, str]:
-        """Look at a page; give the status and the text."""
+        """Open a page; return the status and the text."""
         async with self.session.get(self.url + path, allow_redirects=follow) as answer:
             return answer.status, await answer.text(errors="replace")
 
     async def post(
         self, path: str, fields: Mapping[str, str] | None = None, *, csrf: str | None = None, **headers: str
     ) -> tuple[int, str]:
-        """Send a form; give the status, and where it led or the text."""
+        """Send a form; return the status, and where it redirects to or the text."""
         data = {"csrf": self.csrf if csrf is None else csrf, **(fields or {})}
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         async with self.session.post(
@@ -65,7 +65,7 @@ class Browser:
             return answer.status, answer.headers.get("Location") or await answer.text()
 
     async def done(self, path: str, **fields: str) -> str:
-        """Send a form that must be taken; give what the page then says."""
+        """Send a form that must be accepted; return the message on the next page."""
         status, to = await self.post(path, fields)
         assert status == 303, (status, to[-400:])
         _, text = await self.get(to, follow=True)
@@ -76,7 +76,7 @@ class Browser:
 
 @dataclass
 class Centre:
-    """A running console, and what it stands on."""
+    """A running console and what it depends on."""
 
     site: Console
     url: str
@@ -85,22 +85,22 @@ class Centre:
     redis: RedisServer
     server: Any = None
     marked: str = ""
-    """A call that was marked as genuine."""
+    """A call that is marked genuine."""
     _sessions: list[aiohttp.ClientSession] = field(default_factory=list)
 
     @property
     def site_app(self) -> Any:
-        """The application below what guards it."""
+        """The application without the guards around it."""
         return self.app._app
 
     def nobody(self) -> Browser:
-        """Give a browser in which nobody is logged in."""
-        session = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))  # of an address, too
+        """Return a browser in which nobody is logged in."""
+        session = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))  # takes an IP address too
         self._sessions.append(session)
         return Browser(self.url, session)
 
     async def login(self, name: str) -> Browser:
-        """Give a browser in which somebody is logged in."""
+        """Return a browser in which somebody is logged in."""
         browser = self.nobody()
         status, text = await browser.post("/login", {"name": name, "password": PASSWORD})
         assert status == 303, text[-400:]
@@ -111,7 +111,7 @@ class Centre:
         return browser
 
     async def ask(self, method: str, path: str, *, token: str | None = None, **more: Any) -> tuple[int, Any]:
-        """Ask the API; give the status and the JSON, or the text of what is none."""
+        """Send the API a request; return the status and the JSON, or the text if it is none."""
         session = self.nobody().session
         headers = {"Authorization": f"Bearer {self.token if token is None else token}"}
         url = f"{self.url}/api/v1/{path}"
@@ -121,7 +121,7 @@ class Centre:
             return answer.status, await answer.text(errors="replace")
 
     async def give_token(self, role: Role, *, numbers: bool = True) -> str:
-        """Let one more program in."""
+        """Create and return another program's token."""
         held = new_token()
         name = f"{role} {secrets.token_hex(3)}"
         records = self.site.store.records
@@ -131,16 +131,16 @@ class Centre:
         return held
 
     async def record(self, caller: Caller) -> CallerRecord:
-        """Give what is held on somebody."""
+        """Return a caller's record."""
         return await self.site.store.load(caller)
 
     async def show(self, snapshot: Snapshot) -> None:
-        """Let the wall show this until the next: a daemon tells it each second, and it is gone without."""
+        """Show this snapshot on the wall until the next, without the expiry that a daemon sets."""
         await self.site.store.block_list.put_snapshot(snapshot)
         self.redis.ask("PERSIST", f"siaga112:{{{self.site.settings.site}}}:now")
 
     async def cut(self) -> None:
-        """End every connection, as a console that dies does."""
+        """Abort every connection, as a console that dies does."""
         for one in list(self.server.server_state.connections):
             one.transport.abort()
 
@@ -152,7 +152,7 @@ class Centre:
 
 @asynccontextmanager
 async def running(folder: Path, redis: RedisServer, **more: Any) -> AsyncIterator[Centre]:
-    """Run a console on records of its own, in this process, on uvicorn itself."""
+    """Run a console in this process, on uvicorn, with records of its own."""
     port = ports.free()
     settings = Settings.model_validate(
         {
@@ -161,7 +161,7 @@ async def running(folder: Path, redis: RedisServer, **more: Any) -> AsyncIterato
             "redis": {"url": redis.url},
             "operators": {"101": BUDI},
             "agencies": {"113": "Damkar"},
-            "shifts": {"duty": f"{datetime.now(UTC) + timedelta(hours=4):%H:%M}"},  # Jakarta's, 3 h ago
+            "shifts": {"duty": f"{datetime.now(UTC) + timedelta(hours=4):%H:%M}"},  # 3 h ago in Jakarta
             "districts": ["Cipocok"],
             "pbx": {"recording_url": "https://pbx.example/{file}"},
             **more,
@@ -190,7 +190,7 @@ async def running(folder: Path, redis: RedisServer, **more: Any) -> AsyncIterato
 
 
 def _make(folder: Path) -> None:
-    """Make the tables, as a daemon does at its start."""
+    """Create the tables, as a daemon does at its start."""
     engine = connect(f"sqlite:///{folder}/siaga112.db")
     bring(engine)
     engine.dispose()

@@ -18,13 +18,13 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], AbstractEventLo
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:
-    """One server for all tests here; each has a site of its own."""
+    """Run one Redis for all tests here; each test has a site of its own."""
     with plain() as server:
         yield server
 
 
 @pytest.fixture
 async def centre(tmp_path: Path, redis_server: RedisServer) -> AsyncIterator[Centre]:
-    """Give a running console."""
+    """Run a console."""
     async with running(tmp_path, redis_server) as made:
         yield made

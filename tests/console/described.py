@@ -1,10 +1,10 @@
-"""The API attacked from its own description, by schemathesis.
+"""Attack the API from its own description, with schemathesis.
 
     python -m tests.console.described [EXAMPLES]      (`make fuzz-api`: 330 an operation, some 20,000 cases)
 
-A supervisor's and a privacy officer's tokens, on a small centre of its own. Every check, but one:
-`positive_data_acceptance` takes it for a fault that `/callers/0` is refused, and no schema can say what is
-a caller's number. `/events` has no end, and is tried in tests/console/test_api.py.
+It uses the tokens of a supervisor and of a privacy officer, on a small centre of its own. All checks run but
+`positive_data_acceptance`, which reports a fault when `/callers/0` is refused: no schema can describe a
+caller's number. `/events` never ends; tests/console/test_api.py tests it.
 """
 
 import asyncio
@@ -26,10 +26,10 @@ _CASES: Final = re.compile(r"(\d+) generated, (\d+) passed")
 
 
 async def attack(centre: Centre, role: Role, examples: int, seconds: float) -> tuple[int, str]:
-    """Let it try; give how many cases passed, and what it printed.
+    """Run schemathesis; return the number of cases, all passed, and what it printed.
 
     Raises:
-        AssertionError: with what it printed, if one did not.
+        AssertionError: with what it printed, if a case failed.
 
     """
     token = await centre.give_token(role)
@@ -52,7 +52,7 @@ async def attack(centre: Centre, role: Role, examples: int, seconds: float) -> t
 
 
 async def main(examples: int) -> None:
-    """Attack as each of the roles, and print how many cases there were."""
+    """Attack with each role's token and print the number of cases."""
     with plain() as redis, tempfile.TemporaryDirectory(prefix="s112-") as folder:
         async with running(Path(folder), redis) as centre:
             for role in ROLES:

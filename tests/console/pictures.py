@@ -44,7 +44,7 @@ IMAGES: Final = Path(__file__).parents[2] / "docs" / "images"
 WIDTH: Final = 1000
 LEAST_HEIGHT: Final = 240
 MOST_HEIGHT: Final = 1100
-"""What stands further down a page is left out."""
+"""A page is cut off below this."""
 
 COLOURS: Final = 48
 MOST_BYTES: Final = 60_000
@@ -56,15 +56,15 @@ QUEUE: Final = "112"
 ADMIN: Final = PEOPLE[Role.ADMIN]
 PRIVACY: Final = PEOPLE[Role.PRIVACY]
 NUMBERS: Final = (GENUINE, None, NEW, *(Caller(f"+62812{digit * 8}") for digit in "6789"), None)
-"""Who calls: numbers of the tests, and who hides the number."""
+"""The callers of the answered calls; None is a hidden number."""
 
 MORNING: Final = 10
-"""The hour it is in the pictures, so that the day has calls: a zone is taken in which it is that hour."""
+"""The hour in the pictures, late enough for some calls. The time zone is chosen so that it is that hour."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A page as one person sees it, at most so high; `seen`: how wide the browser is."""
+    """A page as one person sees it. `most`: its maximum height; `seen`: the width of the browser."""
 
     who: str
     path: str
@@ -95,7 +95,7 @@ _NAMES: Final = {name: role for role, name in PEOPLE.items()}
 
 
 def _reasoned(held: CallerRecord) -> CallerRecord:
-    """Give the proposal a reason that the policy writes."""
+    """Return the record with a reason on its proposals as the policy writes it."""
     reason = f"misused again after block 1 ({RULES.title})"
     return replace(held, proposals=tuple(replace(one, reason=reason) for one in held.proposals))
 
@@ -117,7 +117,7 @@ async def filled(folder: Path, redis: RedisServer) -> AsyncIterator[Centre]:
 
 
 async def _calls(centre: Centre) -> None:
-    """Add the calls of the hours before: of the same few numbers, with marks of all kinds."""
+    """Add the calls of the past hours, from a few numbers and with all kinds of marks."""
     marks = (Mark.GENUINE, Mark.INFORMATION, Mark.GENUINE, Mark.PRANK, Mark.GENUINE, Mark.SILENT, None)
     began = now() - 300 * MINUTE
     told = []
@@ -137,7 +137,7 @@ async def _calls(centre: Centre) -> None:
 
 
 async def _decided(centre: Centre) -> None:
-    """Let people do what they do in a shift."""
+    """Add users and the decisions of one shift."""
     records, at = centre.site.store.records, now() - 400 * MINUTE
     line = AuditEntry(at, ADMIN, "user added", RATNA)
     for name, role in {RATNA: Role.SUPERVISOR, BUDI: Role.OPERATOR, **_NAMES}.items():
@@ -156,7 +156,7 @@ async def _decided(centre: Centre) -> None:
 
 
 async def going_on(centre: Centre) -> None:
-    """Let calls go on, as a daemon would tell."""
+    """Show calls in progress, as a daemon would."""
     at = now()
     calls = (
         CallInProgress(CallId("9.1"), PROPOSED, at - 9_000, Stage.QUEUE, at - 5_000, QUEUE),
@@ -179,7 +179,7 @@ async def going_on(centre: Centre) -> None:
 
 
 async def drawn(centre: Centre) -> dict[str, bytes]:
-    """Draw each page, as its person sees it."""
+    """Return a picture of each page, as its person sees it."""
     today = datetime.now(centre.site.settings.zone).date().isoformat()
     places = {"blocked": centre.site.hiding.hide(BLOCKED), "call": centre.marked, "today": today}
     made, within = {}, ""
@@ -199,7 +199,7 @@ async def drawn(centre: Centre) -> dict[str, bytes]:
 
 
 async def _shot(tab: Tab, picture: Picture) -> bytes:
-    """Take the page from its top, as high as its content."""
+    """Return a screenshot of the page from its top, as high as its content."""
     await tab.page.wait_for_load_state("load")
     await tab.page.evaluate("document.querySelector('body > footer').remove()")
     await tab.page.evaluate("new Promise(requestAnimationFrame)")
@@ -213,7 +213,7 @@ async def _shot(tab: Tab, picture: Picture) -> bytes:
 
 
 def small(png: bytes) -> bytes:
-    """Give the picture with few colours."""
+    """Return the picture with few colours."""
     image = Image.open(io.BytesIO(png)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
     file = io.BytesIO()
     image.save(file, "PNG", optimize=True)
@@ -221,14 +221,14 @@ def small(png: bytes) -> bytes:
 
 
 async def made() -> dict[str, bytes]:
-    """Run a centre, and draw it."""
+    """Run a centre and draw its pages."""
     with tempfile.TemporaryDirectory() as folder, plain() as redis:
         async with filled(Path(folder), redis) as centre:
             return await drawn(centre)
 
 
 def main() -> None:
-    """Write them."""
+    """Write the pictures."""
     IMAGES.mkdir(exist_ok=True)
     for name, png in asyncio.run(made()).items():
         (IMAGES / f"{name}.png").write_bytes(png)

@@ -1,4 +1,4 @@
-"""`siaga112 run --only console`, by itself: ready, reloaded, ended; with records or before there are any."""
+"""`siaga112 run --only console` as the only process: start, reload and end, with and without records."""
 
 import asyncio
 import json
@@ -31,22 +31,22 @@ state_dir = "{state}"
 [redis]
 url = "redis://127.0.0.1:{nobody}/0"
 """
-"""There is no Redis at that port: the console needs the records, and nothing else to be ready."""
+"""No Redis listens on that port: to be ready, the console needs only the records."""
 
 
 class Alone(Daemon):
-    """The console, and nothing beside it."""
+    """The console without a daemon."""
 
     def __init__(self, folder: Path) -> None:
         self.nobody = ports.free()
         super().__init__(folder, self.text("observe", folder), {}, ports.free())
 
     def text(self, mode: str, folder: Path) -> str:
-        """Write a configuration."""
+        """Return the text of a configuration file."""
         return CONFIG.format(mode=mode, state=folder / "state", nobody=self.nobody)
 
     def make_records(self) -> None:
-        """Make the tables, as the other half does at its start."""
+        """Create the tables, as the daemon does at its start."""
         state = self.folder / "state"
         state.mkdir(0o700, exist_ok=True)
         engine = connect(f"sqlite:///{state}/siaga112.db")
@@ -54,7 +54,7 @@ class Alone(Daemon):
         engine.dispose()
 
     async def get(self, path: str, token: str = "") -> tuple[int, Any]:
-        """Ask it something; give the status and the JSON."""
+        """Send a request; return the status and the JSON."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         async with (
             within(PATIENCE, path),
@@ -64,7 +64,7 @@ class Alone(Daemon):
             return answer.status, await answer.json(content_type=None)
 
     async def becomes(self, path: str, wanted: tuple[int, Any], token: str = "") -> None:
-        """Ask until that is the answer."""
+        """Ask until the answer is the wanted one."""
         async with within(PATIENCE, f"{wanted} from {path}"):
             while await self.get(path, token) != wanted:
                 pass  # each look is a question
@@ -72,7 +72,7 @@ class Alone(Daemon):
 
 @asynccontextmanager
 async def alone(*, records: bool = True) -> AsyncIterator[Alone]:
-    """Run a console by itself for as long as the block lasts."""
+    """Run a console by itself until the block ends."""
     with tempfile.TemporaryDirectory(prefix="siaga112-") as folder:
         console = Alone(Path(folder))
         if records:
@@ -87,7 +87,7 @@ async def alone(*, records: bool = True) -> AsyncIterator[Alone]:
 
 
 async def test_it_says_that_it_lives_and_that_it_is_ready() -> None:
-    """/healthz at once, /readyz as soon as the records have been read; without Redis, the PBX and a user."""
+    """/healthz answers at once and /readyz after the records were read, without Redis, PBX or user."""
     async with alone() as console:
         assert await console.get("/healthz") == (200, {"ok": True})
         await console.becomes("/readyz", (200, {"records": True}))
@@ -95,7 +95,7 @@ async def test_it_says_that_it_lives_and_that_it_is_ready() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda one: one.name)
 async def test_it_ends_at_once_and_cleanly(number: signal.Signals) -> None:
-    """Status 0, its last line says so, and its file in the state directory is gone."""
+    """On SIGTERM or SIGINT it exits with status 0, logs `stopped` last and deletes its state file."""
     async with alone() as console:
         await console.becomes("/readyz", (200, {"records": True}))
         assert await console.stop(number) == 0
@@ -105,7 +105,7 @@ async def test_it_ends_at_once_and_cleanly(number: signal.Signals) -> None:
 
 
 async def test_it_ends_at_once_while_somebody_follows_events() -> None:
-    """A program that follows for ever holds nothing up."""
+    """A program that follows events without end does not delay the console's end."""
     async with alone() as console:
         token = await console.add_token("wall", "viewer")
         headers = {"Authorization": f"Bearer {token}"}
@@ -117,7 +117,7 @@ async def test_it_ends_at_once_while_somebody_follows_events() -> None:
 
 
 async def test_sighup_takes_the_new_configuration_over() -> None:
-    """Without an end: the same process answers by what the file says now."""
+    """After SIGHUP, the same process answers by the new configuration."""
     async with alone() as console:
         token = await console.add_token("wall", "viewer")
         status, mode = await console.get("/api/v1/mode", token)
@@ -133,7 +133,7 @@ async def test_sighup_takes_the_new_configuration_over() -> None:
 
 
 async def test_sighup_while_it_waits_for_the_records_is_heeded_when_they_are_there() -> None:
-    """It neither ends it nor is forgotten."""
+    """A SIGHUP during the wait for the records takes effect when they exist, and ends nothing."""
     async with alone(records=False) as console:
         await console.event("records_not_reached")
         console.config.write_text(console.text("enforce", console.folder), "utf-8")
@@ -147,7 +147,7 @@ async def test_sighup_while_it_waits_for_the_records_is_heeded_when_they_are_the
 
 @pytest.mark.parametrize("text", ["mode = [[[", 'mode = "sometimes"\n', "\0", 'unknown = "key"\n'])
 async def test_sighup_with_a_bad_configuration_changes_nothing(text: str) -> None:
-    """One line says what is wrong; the console goes on with the configuration in force."""
+    """A bad configuration is refused with one log line, and the one in force stays."""
     async with alone() as console:
         since = len(console.lines)
         console.config.write_text(text, "utf-8")
@@ -159,7 +159,7 @@ async def test_sighup_with_a_bad_configuration_changes_nothing(text: str) -> Non
 
 
 async def test_it_waits_for_the_records_and_then_serves() -> None:
-    """Started before there is a database: it says so once, ends nothing, and is ready when there is one."""
+    """Started before the tables exist, it logs so once and is ready as soon as they do."""
     async with alone(records=False) as console:
         await console.event("records_not_reached")
         console.make_records()
@@ -169,7 +169,7 @@ async def test_it_waits_for_the_records_and_then_serves() -> None:
 
 
 async def test_while_it_waits_for_the_records_it_heeds_who_ends_it() -> None:
-    """SIGTERM ends it at once, with status 0, though it has not begun to serve."""
+    """While it still waits for the records, SIGTERM ends it with status 0."""
     async with alone(records=False) as console:
         await console.event("records_not_reached")
         console.signal(signal.SIGTERM)
@@ -180,7 +180,7 @@ async def test_while_it_waits_for_the_records_it_heeds_who_ends_it() -> None:
 
 @pytest.mark.parametrize("records", [True, False], ids=["serving", "waiting for the records"])
 async def test_a_part_of_a_daemon_ends_with_it(records: bool) -> None:  # noqa: FBT001 - a parameter of pytest's
-    """As a child its standard input is the daemon's hand: let go, it ends, with status 0."""
+    """A console that is a child ends with status 0 when the daemon's end of its standard input closes."""
     with tempfile.TemporaryDirectory(prefix="siaga112-") as folder:
         console = Alone(Path(folder))
         if records:
@@ -205,7 +205,7 @@ async def test_a_part_of_a_daemon_ends_with_it(records: bool) -> None:  # noqa: 
 
 
 async def test_the_first_event_of_all_is_told_to_who_follows() -> None:
-    """On a site of which nothing was ever told, the first thing that happens is heard as any other."""
+    """A program that follows events gets the very first event of a new site."""
     async with alone() as console:
         await console.becomes("/readyz", (200, {"records": True}))
         token = await console.add_token("wall", "viewer")
@@ -228,7 +228,7 @@ async def test_the_first_event_of_all_is_told_to_who_follows() -> None:
 
 
 async def test_an_address_that_is_taken_is_said_in_one_line() -> None:
-    """No traceback: what is wrong, and what to do."""
+    """A port in use ends the start with a message that names it, without a traceback."""
     async with alone() as first:
         second = await first.begin("run", "--only", "console")
         refused = await Daemon.finish(second, "a second console")
@@ -241,7 +241,7 @@ async def test_an_address_that_is_taken_is_said_in_one_line() -> None:
 
 
 async def test_a_hundred_who_come_at_once_are_answered() -> None:
-    """Each gets the answer, and the console ends cleanly after."""
+    """A hundred simultaneous requests are all answered, and the console ends cleanly afterwards."""
     async with alone() as console:
         await console.becomes("/readyz", (200, {"records": True}))
         answers = await asyncio.gather(*(console.get("/healthz") for _ in range(100)))

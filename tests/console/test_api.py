@@ -1,4 +1,4 @@
-"""The door for programs: the same questions and decisions, as JSON; errors as problem details."""
+"""The API: the console's questions and decisions as JSON, with errors as problem details."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ PATIENCE: Final = 30.0
 
 
 async def test_a_list_is_paged_and_each_row_comes_once(centre: Centre) -> None:
-    """However small the page: all pages together are the whole list, newest first."""
+    """The pages of a list together are the whole list, each row once, however small a page is."""
     _, whole = await centre.ask("GET", "calls?limit=200&since=48h")
     for path, size in (("calls?since=48h", 3), ("blocks", 1), ("callbacks", 1), ("audit?since=1d", 2)):
         found: list[Any] = []
@@ -56,13 +56,13 @@ async def test_a_list_is_paged_and_each_row_comes_once(centre: Centre) -> None:
     ],
 )  # fmt: skip
 async def test_calls_are_filtered_by_what_the_command_names(centre: Centre, query: str, count: int) -> None:
-    """Each filter by itself and with others."""
+    """Each filter returns the calls that match it, alone or with others."""
     status, page = await centre.ask("GET", f"calls?{query}")
     assert (status, len(page["items"])) == (200, count)
 
 
 async def test_numbers_are_masked_until_asked_for_and_that_is_noted(centre: Centre) -> None:
-    """By whom, and of what; a token that may not see them is refused."""
+    """Numbers are masked; revealing them is audited, and refused for a token that may not see numbers."""
     _, page = await centre.ask("GET", "blocks")
     assert [one["caller"] for one in page["items"]] == [masked(BLOCKED)]
     _, page = await centre.ask("GET", "blocks?reveal=true")
@@ -80,7 +80,7 @@ async def test_numbers_are_masked_until_asked_for_and_that_is_noted(centre: Cent
 
 
 async def test_the_evidence_sheet_is_for_tokens_that_may_see_numbers(centre: Centre) -> None:
-    """As HTML or PDF, in the language asked for; each is noted, with the token as who issued it."""
+    """Only a token that may see numbers gets the evidence sheet, as HTML or PDF, and it is audited."""
     status, text = await centre.ask("GET", f"callers/{BLOCKED}/sheet?lang=id")
     assert (status, "Lembar bukti" in text, BLOCKED in text, "program" in text) == (200, True, True, True)
     url = f"{centre.url}/api/v1/callers/{BLOCKED}/sheet?format=pdf"
@@ -119,7 +119,7 @@ async def test_the_evidence_sheet_is_for_tokens_that_may_see_numbers(centre: Cen
 async def test_a_decision_says_in_a_sentence_what_came_of_it(
     centre: Centre, method: str, path: str, body: dict[str, Any] | None, said: str
 ) -> None:
-    """In the language that is asked for; and the program is in the audit trail, with the API as the door."""
+    """A decision answers with a sentence on its result, and is audited as the program's, via the API."""
     status, told = await centre.ask(method, path, json=body)
     assert (status, said in told["said"], told["late"]) == (200, True, []), told
     lines = await centre.site.store.audit_entries(0, now() + 1)
@@ -127,7 +127,7 @@ async def test_a_decision_says_in_a_sentence_what_came_of_it(
 
 
 async def test_what_may_hit_the_wrong_one_is_asked_first(centre: Centre) -> None:
-    """409 with a type of its own and each reason; nothing is done before `yes`; then each has its result."""
+    """A risky block gets a 409 with each reason, and is done only when it is sent again with `yes`."""
     body = {"numbers": [GENUINE, MISSED], "for": "24h", "reason": "threats"}
     status, told = await centre.ask("POST", "blocks", json=body)
     said = f"{GENUINE} reported something genuine within the last 24 hours"
@@ -144,7 +144,7 @@ async def test_what_may_hit_the_wrong_one_is_asked_first(centre: Centre) -> None
 
 
 async def test_none_of_several_is_blocked_if_one_is_no_number(centre: Centre) -> None:
-    """It may be the wrong column."""
+    """If one of several numbers is invalid, none is blocked: they may come from the wrong column."""
     body = {"numbers": [MISSED, "112"], "for": "24h", "reason": "threats", "yes": True}
     status, told = await centre.ask("POST", "blocks", json=body)
     assert (status, '"112" is not the number of a caller' in told["detail"]) == (422, True)
@@ -183,7 +183,7 @@ async def test_none_of_several_is_blocked_if_one_is_no_number(centre: Centre) ->
 async def test_what_is_wrong_is_told_as_problem_details(  # noqa: PLR0917 - one parameter a column
     centre: Centre, method: str, path: str, body: dict[str, Any] | None, status: int, detail: str
 ) -> None:
-    """RFC 9457: what, in words; the status once more; and never a traceback."""
+    """An error is a problem detail (RFC 9457) that says what is wrong and repeats the status."""
     answered_, told = await centre.ask(method, path, json=body)
     assert (answered_, told["status"]) == (status, status), told
     assert detail in told["detail"]
@@ -191,7 +191,7 @@ async def test_what_is_wrong_is_told_as_problem_details(  # noqa: PLR0917 - one 
 
 
 async def test_the_answer_speaks_the_language_asked_for(centre: Centre) -> None:
-    """A program may serve people of either."""
+    """A decision's sentence is in the language that the request accepts."""
     headers = {"Authorization": f"Bearer {centre.token}", "Accept-Language": "id-ID,id;q=0.9"}
     session = centre.nobody().session
     url = f"{centre.url}/api/v1/blocks/{BLOCKED}?reason=salah"
@@ -200,7 +200,7 @@ async def test_the_answer_speaks_the_language_asked_for(centre: Centre) -> None:
 
 
 async def test_rows_have_the_commands_names(centre: Centre) -> None:
-    """What `siaga112 calls --json` prints is what the API gives, name by name."""
+    """Rows of the API have the names that `siaga112 calls --json` prints, and the described shapes."""
     _, page = await centre.ask("GET", "calls")
     assert set(page["items"][0]) == set(rows.SUMMARY_NAMES) == set(shapes.CallRow.model_fields)
     _, told = await centre.ask("GET", f"callers/{BLOCKED}")
@@ -214,7 +214,7 @@ async def test_rows_have_the_commands_names(centre: Centre) -> None:
 
 
 async def test_the_description_is_openapi_3_1_and_names_every_route(centre: Centre) -> None:
-    """With what each may answer; and the page for people shows the same."""
+    """The OpenAPI 3.1 description has every route with its errors, and the API page shows each."""
     _, described = await centre.ask("GET", "openapi.json", token="")
     assert described["openapi"] == "3.1.0"
     for route in router.routes:
@@ -232,7 +232,7 @@ async def test_the_description_is_openapi_3_1_and_names_every_route(centre: Cent
 async def told(
     centre: Centre, query: str = "", *, token: str = "", last: str = ""
 ) -> AsyncGenerator[dict[str, Any], None]:
-    """Give events as they come."""
+    """Yield events as they come."""
     headers = {"Authorization": f"Bearer {token or centre.token}"} | ({"Last-Event-ID": last} if last else {})
     url = f"{centre.url}/api/v1/events{query}"
     timeout = aiohttp.ClientTimeout(total=None)
@@ -244,17 +244,17 @@ async def told(
 
 
 async def happen(centre: Centre, number: int) -> None:
-    """Let a call be over."""
+    """Store an ended call."""
     one = entry(answered(number, now(), GENUINE))
     await centre.site.store.records.transaction([subject(one)], lambda work: take(work, one, RULES))
 
 
 async def test_what_happens_is_told_at_once_as_cloud_events(centre: Centre) -> None:
-    """In order; and what a program missed it gets from the last one that it has on."""
+    """Events arrive at once, as CloudEvents in order; a program that reconnects gets what it missed."""
     stream = told(centre)
     first = asyncio.ensure_future(anext(stream))
     async with asyncio.timeout(PATIENCE):
-        while not centre.site.live.watching:  # noqa: ASYNC110 - it tells nobody
+        while not centre.site.live.watching:  # noqa: ASYNC110 - nothing signals it
             await asyncio.sleep(0.01)
         await happen(centre, 90)
         event = await first
@@ -277,7 +277,7 @@ async def test_what_happens_is_told_at_once_as_cloud_events(centre: Centre) -> N
 
 
 async def test_a_program_gets_the_events_it_wants_without_numbers_it_may_not_have(centre: Centre) -> None:
-    """Of the kinds that it names; masked for a token without numbers, or of a viewer."""
+    """A program gets only the types it names, with masked numbers if its token or role may not see them."""
     viewer = await centre.give_token(Role.VIEWER)
     for token in (viewer, await centre.give_token(Role.SUPERVISOR, numbers=False)):
         found = [one async for one in told(centre, "?follow=false&types=block.imposed", token=token)]
@@ -287,7 +287,7 @@ async def test_a_program_gets_the_events_it_wants_without_numbers_it_may_not_hav
 
 
 async def test_every_change_is_announced_in_its_own_transaction(centre: Centre) -> None:
-    """A call, its strikes, the block, the call-back, the proposal: each once, none of a call told again."""
+    """Each change is announced exactly once, and calls that are stored again announce nothing."""
     kinds: dict[str, int] = {}
     async for one in told(centre, "?follow=false"):
         kinds[one["type"].removeprefix("id.siaga112.")] = kinds.get(one["type"][12:], 0) + 1
@@ -308,7 +308,7 @@ async def test_every_change_is_announced_in_its_own_transaction(centre: Centre) 
 
 
 async def test_a_wrong_method_is_told_all_that_an_address_knows(centre: Centre) -> None:
-    """Also those of the further routes of the same address (RFC 9110, 15.5.6)."""
+    """A 405 lists the methods of all routes of the address (RFC 9110, 15.5.6)."""
     async with centre.nobody().session.patch(
         f"{centre.url}/api/v1/mode", headers={"Authorization": f"Bearer {centre.token}"}
     ) as answer:
@@ -317,7 +317,7 @@ async def test_a_wrong_method_is_told_all_that_an_address_knows(centre: Centre) 
 
 
 async def test_each_status_that_an_error_may_have_is_described(centre: Centre) -> None:
-    """A body that is no JSON is a 400, and the description says so."""
+    """A body that is not JSON gets a 400, and the description lists that status."""
     async with centre.nobody().session.put(
         f"{centre.url}/api/v1/mode",
         data=b"\xff{",

@@ -1,4 +1,4 @@
-"""The console in a real browser: for everybody, on any screen, with nothing fetched from elsewhere."""
+"""The console in a real Chromium: accessible, fitting every screen, loading nothing from other hosts."""
 
 import re
 from typing import Final
@@ -38,14 +38,14 @@ MOST_BYTES: Final = 100_000
 
 
 def paths(centre: Centre, who: str) -> list[str]:
-    """Give the pages of a person, of a caller and a call that there are."""
+    """Return a person's pages, with an existing caller and call filled in."""
     hidden = centre.site.hiding.hide(BLOCKED)
     call = centre.marked
     return [path.format(hidden=hidden, call=call) for path in PAGES[who]]
 
 
 async def going_on(centre: Centre) -> None:
-    """Let calls go on, for the wall."""
+    """Show calls in progress on the wall."""
     at = now()
     calls = (
         CallInProgress(CallId("9.1"), BLOCKED, at - 9_000, Stage.QUEUE, at - 5_000, "siaga112"),
@@ -65,7 +65,7 @@ async def going_on(centre: Centre) -> None:
 
 @pytest.fixture
 async def busy(centre: Centre) -> Centre:
-    """Give a centre in which calls go on."""
+    """Return a centre with calls in progress."""
     await going_on(centre)
     _, found = await centre.ask("GET", "calls?mark=genuine")
     centre.marked = found["items"][0]["call"]
@@ -98,7 +98,7 @@ async def test_everybody_can_use_every_page(busy: Centre, who: str, lang: str, *
 
 
 async def test_what_shuts_somebody_out_would_be_found(busy: Centre) -> None:
-    """A picture without words and a field without a name are violations: the look is a real one."""
+    """axe-core reports an image without alternative text and a field without a name."""
     async with browser(busy.url) as tab:
         await tab.open("/login")
         await tab.page.evaluate("document.querySelector('main').innerHTML = '<img src=x><input>'")
@@ -107,7 +107,7 @@ async def test_what_shuts_somebody_out_would_be_found(busy: Centre) -> None:
 
 
 async def violations(tab: Tab, path: str) -> list[str]:
-    """Say what axe-core finds."""
+    """Return what axe-core finds, as one line per element."""
     found = await Axe().run(tab.page, options={"runOnly": RULES["runOnly"]})
     return [
         f"{path}: {one['id']}: {node['html'][:200]}"
@@ -118,7 +118,7 @@ async def violations(tab: Tab, path: str) -> list[str]:
 
 @pytest.mark.parametrize("width", WIDTHS)
 async def test_every_page_fits_its_screen(busy: Centre, width: str) -> None:
-    """On a telephone, a desk and a wall no page is wider than the screen, and no letter under 11 px."""
+    """On a phone, a desk and a wall, no page is wider than the screen and no text smaller than 11 px."""
     wide = []
     async with browser(busy.url, size=WIDTHS[width]) as tab:
         for who in PAGES:
@@ -137,7 +137,7 @@ async def test_every_page_fits_its_screen(busy: Centre, width: str) -> None:
 
 
 async def test_the_first_page_is_light_and_asks_nobody_else(busy: Centre) -> None:
-    """All files of the first load together, nothing from any other host, nothing said on the console."""
+    """Loading the wall takes at most 100 kB, asks no other host and logs nothing in the browser."""
     async with browser(busy.url) as tab:
         await tab.login(PEOPLE[Role.SUPERVISOR], PASSWORD)
         tab.requests.clear()
@@ -154,7 +154,7 @@ async def test_the_first_page_is_light_and_asks_nobody_else(busy: Centre) -> Non
 
 
 async def test_the_wall_follows_without_a_hand(busy: Centre) -> None:
-    """A call that comes, an operator who pauses, the mode: seen within moments; ages go on counting."""
+    """Without a reload, the wall counts ages up and shows a lost PBX connection and a new mode."""
     async with browser(busy.url) as tab:
         await tab.login(PEOPLE[Role.VIEWER], PASSWORD)
         await tab.open("/wall")
@@ -174,7 +174,7 @@ async def test_the_wall_follows_without_a_hand(busy: Centre) -> None:
 
 
 async def test_a_wall_whose_line_is_gone_says_so(busy: Centre) -> None:
-    """What stands there is old: nobody may take it for now."""
+    """A wall that loses its connection says so, so that nobody takes old figures for current ones."""
     async with browser(busy.url) as tab:
         await tab.login(PEOPLE[Role.VIEWER], PASSWORD)
         await tab.open("/wall")
@@ -185,7 +185,7 @@ async def test_a_wall_whose_line_is_gone_says_so(busy: Centre) -> None:
 
 
 async def test_a_supervisor_confirms_a_proposal_with_the_keyboard_alone(busy: Centre) -> None:
-    """From the login to the block: no mouse."""
+    """A supervisor can log in and confirm a proposal without a mouse."""
     async with browser(busy.url) as tab:
         await tab.login(PEOPLE[Role.SUPERVISOR], PASSWORD)
         await tab.open("/waiting")
@@ -203,7 +203,7 @@ async def test_a_supervisor_confirms_a_proposal_with_the_keyboard_alone(busy: Ce
 
 @pytest.mark.parametrize("lang", ["id", "en"])
 async def test_the_evidence_sheet_prints_on_one_page(busy: Centre, lang: str) -> None:
-    """A4, black on white though the screen is dark, with nothing of the console around it."""
+    """Even in dark mode, the evidence sheet prints on one A4 page, without the console's links."""
     hidden = busy.site.hiding.hide(BLOCKED)
     async with browser(busy.url, dark=True) as tab:
         await tab.login(PEOPLE[Role.SUPERVISOR], PASSWORD)
@@ -217,7 +217,7 @@ async def test_the_evidence_sheet_prints_on_one_page(busy: Centre, lang: str) ->
 
 
 async def test_an_operator_marks_the_call_that_goes_on(busy: Centre) -> None:
-    """The button is pressed while they talk; the mark is set when the call is in the ledger."""
+    """A mark that an operator sets during a call is kept until the call is over."""
     async with browser(busy.url, size=WIDTHS["telephone"]) as tab:
         await tab.login(BUDI, PASSWORD)
         await tab.open("/shift")
@@ -228,7 +228,7 @@ async def test_an_operator_marks_the_call_that_goes_on(busy: Centre) -> None:
 
 
 async def test_the_console_works_without_javascript(busy: Centre) -> None:
-    """Every decision is a plain form; what is live loads itself anew."""
+    """Without JavaScript, a decision is a plain form and the wall reloads itself."""
     async with browser(busy.url, script=False) as tab:
         await tab.login(PEOPLE[Role.SUPERVISOR], PASSWORD)
         await tab.open("/waiting")
@@ -244,7 +244,7 @@ async def test_the_console_works_without_javascript(busy: Centre) -> None:
 async def test_a_supervisor_is_asked_before_a_block_that_may_hit_the_wrong_one(
     busy: Centre, *, script: bool
 ) -> None:
-    """Numbers from a sheet, the question with its reason, no and back, and the second time yes."""
+    """A risky block is asked about first: going back blocks nobody, `yes` blocks all pasted numbers."""
     async with browser(busy.url, script=script, size=WIDTHS["telephone"]) as tab:
         await tab.login(PEOPLE[Role.SUPERVISOR], PASSWORD)
         for answer in ("a.button", "button[name=yes]"):

@@ -1,4 +1,4 @@
-"""The console as a child of `siaga112 run`: there once there is a user, again after its end."""
+"""The console as a child of `siaga112 run`: started once there is a user, restarted when it ends."""
 
 import asyncio
 import contextlib
@@ -46,14 +46,14 @@ daemon._people = looked
 from siaga112.cli import main
 main()
 """
-"""The daemon, which says each time that it looks whether anybody may use the console."""
+"""The daemon, which logs each time it looks whether anybody may use the console."""
 
 STAYS: Final = "import time; time.sleep(600)"
-"""A part that does not end by itself."""
+"""A program that does not end by itself."""
 
 
 async def alive(daemon: Daemon, *, since: int = 0) -> int:
-    """Wait until the console is started and answers; give its pid."""
+    """Wait until the console has started and answers; return its pid."""
     pid = (await daemon.event("child_started", since=since))["pid"]
     await daemon.event("console", since=since)
     async with aiohttp.ClientSession() as session, session.get(f"{daemon.console_url}/healthz") as answer:
@@ -62,7 +62,7 @@ async def alive(daemon: Daemon, *, since: int = 0) -> int:
 
 
 def gone(pid: int) -> bool:
-    """Say whether a process is no more, or is only waited for by who started it."""
+    """Return whether a process has ended, even if its parent has not collected it."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
@@ -71,12 +71,12 @@ def gone(pid: int) -> bool:
 
 
 def oom_score(pid: int) -> int:
-    """Say how soon the kernel ends a process where memory runs out."""
+    """Return how soon the kernel kills a process when memory runs out."""
     return int(Path(f"/proc/{pid}/oom_score_adj").read_text("ascii"))
 
 
 async def verdicts(line: Rig, task: asyncio.Task[object]) -> list[str]:
-    """Ask for one caller after the other until something else has come; give why each got in."""
+    """Ask for verdicts until the task is done; return the reason of each."""
     reasons = []
     while not task.done():  # ends: what is waited for has a bound
         reasons.append((await line.ask()).reason)
@@ -85,7 +85,7 @@ async def verdicts(line: Rig, task: asyncio.Task[object]) -> list[str]:
 
 
 async def test_without_a_user_no_console_starts(redis: RedisServer) -> None:
-    """It is looked for again and again; with the first user it starts, and not before."""
+    """The console starts after the first user is added, and not before."""
     async with rig(redis, program=("-c", LOOKING)) as line:
         daemon = line.daemon
         for _ in range(3):
@@ -101,7 +101,7 @@ async def test_without_a_user_no_console_starts(redis: RedisServer) -> None:
 
 
 async def test_who_may_get_in_no_more_is_no_user(tmp_path: Path) -> None:
-    """Nobody, only somebody disabled, records that cannot be reached: no console. Somebody: one."""
+    """A console is wanted only if the records can be reached and have a user who is not disabled."""
     url = with_tables(f"sqlite:///{tmp_path}/siaga112.db")
     records = DatabaseRecords(connect(url), "lab")
     store: Any = SimpleNamespace(records=records)
@@ -123,7 +123,7 @@ async def test_who_may_get_in_no_more_is_no_user(tmp_path: Path) -> None:
 
 
 async def test_a_killed_console_is_started_again_and_verdicts_go_on(redis: RedisServer) -> None:
-    """SIGKILL by its pid: no caller's question is left unanswered meanwhile, and the new one answers."""
+    """A killed console is started again, and every verdict meanwhile is answered as usual."""
     async with rig(redis) as line:
         daemon = line.daemon
         await daemon.add_user("Ratna", "supervisor")
@@ -142,7 +142,7 @@ async def test_a_killed_console_is_started_again_and_verdicts_go_on(redis: Redis
 
 
 async def test_a_daemon_that_is_told_to_end_ends_its_console_first(redis: RedisServer) -> None:
-    """SIGTERM to the daemon: both end, each by itself, with status 0 and without a word of trouble."""
+    """SIGTERM to the daemon ends both processes in order, without a warning or error."""
     async with rig(redis) as line:
         daemon = line.daemon
         await daemon.add_user("Ratna", "supervisor")
@@ -155,23 +155,23 @@ async def test_a_daemon_that_is_told_to_end_ends_its_console_first(redis: RedisS
 
 
 async def test_a_console_does_not_outlive_a_killed_daemon(redis: RedisServer) -> None:
-    """SIGKILL to the daemon: nobody is left to end the console, so it ends by itself, in order."""
+    """After the daemon is killed, the console ends by itself."""
     async with rig(redis) as line:
         daemon = line.daemon
         await daemon.add_user("Ratna", "supervisor")
         console = await alive(daemon)
         since = len(daemon.lines)
         daemon.signal(signal.SIGKILL)
-        assert await daemon.ended() == -signal.SIGKILL  # and with it the pipe that the console writes to
+        assert await daemon.ended() == -signal.SIGKILL  # this also closes the pipe that the console writes to
         assert [one["event"] for one in daemon.lines[since:]] == ["stopped"]
         await until(lambda: gone(console), 20, "the console's end")
 
 
-# ── the keeper of a child, by itself ─────────────────────────────────────────────────────────────────
+# ── `Child` by itself ────────────────────────────────────────────────────────────────────────────────
 
 
 class Kept:
-    """A child that is kept, and each of its starts."""
+    """A running `Child`, and how often it asked whether it is wanted."""
 
     def __init__(self, program: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(child, "LOOK_SECONDS", 0.01)
@@ -187,7 +187,7 @@ class Kept:
         return self.wanted
 
     async def looked(self, times: int) -> None:
-        """Wait until it was asked so often more whether the part is wanted."""
+        """Wait until it has asked that many more times whether the part is wanted."""
         until_ = self.looks + times
         async with within(20, f"{times} looks"):
             while self.looks < until_:
@@ -195,7 +195,7 @@ class Kept:
                 await self.changed.wait()
 
     async def pid(self, other: int = 0) -> int:
-        """Wait until a process runs, another than that one; give its pid."""
+        """Wait until a process with another pid than `other` runs; return its pid."""
 
         def runs() -> bool:
             process = self.child._process
@@ -208,7 +208,7 @@ class Kept:
 
 @pytest.fixture
 async def keep(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[[str], Kept]]:
-    """Keep a child for as long as a test lasts."""
+    """Yield a function that runs a `Child` until the test ends."""
     kept: list[Kept] = []
 
     def begin(program: str) -> Kept:
@@ -223,7 +223,7 @@ async def keep(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[[str],
 
 
 async def test_a_part_that_is_not_wanted_is_not_started(keep: Callable[[str], Kept]) -> None:
-    """Only the first look at which it is wanted starts it, once."""
+    """A part starts at the first look at which it is wanted, and only once."""
     kept = keep(STAYS)
     kept.wanted = False
     await kept.looked(5)
@@ -238,7 +238,7 @@ async def test_a_part_that_is_not_wanted_is_not_started(keep: Callable[[str], Ke
 async def test_each_end_is_waited_for_longer_before_the_next_start(
     keep: Callable[[str], Kept], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A part that cannot run takes no more of the machine than a start every so often."""
+    """A part that ends at once is restarted after pauses of 1, 5, 30 and again 30 s."""
     paused: list[float] = []
     sleep = asyncio.sleep
 
@@ -259,7 +259,7 @@ async def test_each_end_is_waited_for_longer_before_the_next_start(
 async def test_a_part_that_ran_for_long_is_started_again_soon(
     keep: Callable[[str], Kept], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a steady time an end is the first again."""
+    """A part that ran for `STEADY_SECONDS` is restarted after the first pause again."""
     monkeypatch.setattr(child, "STEADY_SECONDS", 0.0)
     monkeypatch.setattr(child, "AGAIN_SECONDS", (0.0, 600.0))
     kept = keep(STAYS)
@@ -270,7 +270,7 @@ async def test_a_part_that_ran_for_long_is_started_again_soon(
 
 
 async def test_a_program_that_is_not_there_ends_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The daemon goes on without it, and tries again."""
+    """A program that does not exist ends nothing else, and its start is tried again."""
     monkeypatch.setattr(child, "LOOK_SECONDS", 0.0)
     looks = asyncio.Semaphore(0)
 
@@ -292,7 +292,7 @@ async def test_a_program_that_is_not_there_ends_nobody_else(monkeypatch: pytest.
 async def test_a_part_that_will_not_end_is_killed(
     keep: Callable[[str], Kept], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """SIGTERM first; who does not heed it is not waited for longer than a moment."""
+    """A part that ignores SIGTERM is killed after `END_SECONDS`."""
     monkeypatch.setattr(child, "END_SECONDS", 0.2)
     deaf = tmp_path / "deaf"
     kept = keep(
@@ -307,7 +307,7 @@ async def test_a_part_that_will_not_end_is_killed(
 
 
 def with_argument(argument: str) -> list[int]:
-    """Give the processes that run with that argument."""
+    """Return the pids of the processes that have this argument."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
@@ -318,7 +318,7 @@ def with_argument(argument: str) -> list[int]:
 
 @asynccontextmanager
 async def leaving_nobody(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Child, asyncio.Task[None]]]:
-    """Keep a child, for the block to cut off its keeper; told to stop then, no process of its is left."""
+    """Yield a `Child` and its task; then stop it and wait until no process of it is left."""
     monkeypatch.setattr(child, "LOOK_SECONDS", 0.0)
     marker = f"part-{secrets.token_hex(8)}"
 
@@ -342,14 +342,14 @@ async def leaving_nobody(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple
 async def test_a_part_that_is_just_being_started_is_ended_too(
     monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
-    """Told to end at each step of a start: no process is left, be it there before or after that."""
+    """A part that is stopped at any step of its start leaves no process."""
     async with leaving_nobody(monkeypatch):
         for _ in range(step):
             await asyncio.sleep(0)
 
 
 async def test_a_part_that_is_there_and_not_yet_known_is_ended_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A loop that has made the process may have more to do before it gives it: cut off there, it is ours."""
+    """A process that exists but that asyncio has not returned yet is ended too."""
     there, spawn = asyncio.Event(), asyncio.create_subprocess_exec
 
     async def slow(*command: Any, **options: Any) -> asyncio.subprocess.Process:
@@ -367,7 +367,7 @@ async def test_a_part_that_is_there_and_not_yet_known_is_ended_too(monkeypatch: 
 async def test_a_part_does_not_answer_for_us_to_the_service_manager(
     keep: Callable[[str], Kept], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It knows nothing of systemd's socket, watchdog and doors: a frozen daemon must not seem alive by it."""
+    """A part gets none of systemd's variables, so it cannot make a frozen daemon seem alive."""
     for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS"):
         monkeypatch.setenv(name, "1")
     told = tmp_path / "told"
@@ -380,7 +380,7 @@ async def test_a_part_does_not_answer_for_us_to_the_service_manager(
 
 
 async def test_a_reload_reaches_the_console(redis: RedisServer) -> None:
-    """SIGHUP at the daemon is enough: nobody knows the console's pid."""
+    """SIGHUP to the daemon reloads the console too, without ending it."""
     async with rig(redis) as line:
         daemon = line.daemon
         await daemon.add_user("Ratna", "supervisor")
@@ -394,7 +394,7 @@ async def test_a_reload_reaches_the_console(redis: RedisServer) -> None:
 
 
 async def test_where_memory_runs_out_the_console_goes_first(redis: RedisServer) -> None:
-    """The kernel takes the highest score: never what answers callers."""
+    """When memory runs out, the kernel kills the console before the daemon."""
     async with rig(redis) as line:
         await line.daemon.add_user("Ratna", "supervisor")
         console = await alive(line.daemon)
@@ -402,7 +402,7 @@ async def test_where_memory_runs_out_the_console_goes_first(redis: RedisServer) 
 
 
 async def test_a_part_knows_that_it_is_one(keep: Callable[[str], Kept], tmp_path: Path) -> None:
-    """Its environment says so, and its standard input ends with who started it."""
+    """A part's environment says that it is a child, and it sees when its standard input is closed."""
     told = tmp_path / "told"
     program = f"import os; open({str(told)!r}, 'w').write(os.environ[{CHILD!r}]); input()"
     kept = keep(program)

@@ -1,4 +1,4 @@
-"""What the API answers is what its description says, whatever is asked: a little of `make fuzz-api`."""
+"""The API answers as its description says, whatever is asked: a short form of `make fuzz-api`."""
 
 import pytest
 
@@ -11,6 +11,6 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize("role", ROLES)
 async def test_no_question_breaks_the_description(centre: Centre, role: Role) -> None:
-    """No server error, no status, header or shape that is not described, in some hundreds of questions."""
+    """Hundreds of generated requests get no server error and nothing that is not described."""
     cases, _ = await attack(centre, role, 4, 120)
     assert cases > 200

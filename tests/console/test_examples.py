@@ -1,4 +1,4 @@
-"""The examples do what they say: each is run as its head tells."""
+"""The programs in examples/ do what their heads say."""
 
 import asyncio
 import base64
@@ -36,7 +36,7 @@ PATIENCE: Final = 30.0
 
 @asynccontextmanager
 async def started(*command: str, **environ: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run an example for a while."""
+    """Run an example until the block ends."""
     process = await asyncio.create_subprocess_exec(
         *command,
         env={**os.environ, **environ},
@@ -48,12 +48,12 @@ async def started(*command: str, **environ: str) -> AsyncIterator[asyncio.subpro
         yield process
     finally:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # a pipeline is several
+            os.killpg(process.pid, signal.SIGKILL)  # a pipeline has several processes
         await output(process, command[0], PATIENCE)
 
 
 async def happen(centre: Centre, number: int) -> str:
-    """Let a call be over; give its id."""
+    """Store an ended call; return its id."""
     one = entry(answered(number, now(), GENUINE))
     await centre.site.store.records.transaction([subject(one)], lambda work: take(work, one, RULES))
     return one.finding.call.id
@@ -63,7 +63,7 @@ async def happen(centre: Centre, number: int) -> str:
 async def test_an_example_follows_events_and_goes_on_where_it_was(
     centre: Centre, tmp_path: Path, example: str
 ) -> None:
-    """What happened while it was away comes when it is back."""
+    """An example that follows events resumes after the last one it got, so it misses none."""
     last = await centre.site.store.records.last_announced()
     calls = [await happen(centre, number) for number in (80, 81)]
     words = [str(EXAMPLES / example), centre.url]
@@ -85,7 +85,7 @@ async def test_an_example_follows_events_and_goes_on_where_it_was(
 
 
 async def test_the_bridge_opens_an_incident_for_a_genuine_call_and_for_no_other(centre: Centre) -> None:
-    """Once the dispatch system has it, siaga112 knows; until then it is told again."""
+    """The bridge opens an incident for a genuine call only; siaga112 retries until it is taken."""
     secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
     port, dispatch = ports.free(), ports.free()
     got: list[Any] = []
@@ -128,10 +128,10 @@ async def test_the_bridge_opens_an_incident_for_a_genuine_call_and_for_no_other(
 
 
 async def wake(centre: Centre) -> None:
-    """Have the next tried at once."""
+    """Have the webhook retried at once."""
     await centre.site.store.records.wake_webhook("bridge")
 
 
 async def visitor(centre: Centre) -> Any:
-    """Give the program that has a token."""
+    """Return the visitor that the centre's token stands for."""
     return await centre.site.gate.program(Headers({"authorization": f"Bearer {centre.token}"}))

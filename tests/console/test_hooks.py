@@ -1,4 +1,4 @@
-"""Webhooks: signed, in order, again until they are taken, never to where they may not go."""
+"""Webhooks: signed, in order, retried until they are taken, never sent to a forbidden address."""
 
 import asyncio
 import base64
@@ -36,21 +36,21 @@ Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass
 class Dispatch:
-    """A program that is told: what it got, and how it answers."""
+    """A receiver of webhooks: what it took, and how it answers."""
 
     port: int
     got: list[dict[str, Any]] = field(default_factory=list)
     status: int = 204
     seen: list[str] = field(default_factory=list)
-    """The ids, of what was not taken too."""
+    """The ids of all events that arrived, taken or not."""
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """The address that it listens on."""
         return f"http://127.0.0.1:{self.port}/hooks"
 
     async def take(self, request: web.Request) -> web.StreamResponse:
-        """Take an event, if its signature is good and it is so minded."""
+        """Check an event's signature; take the event if `status` is below 300."""
         body = await request.text()
         event = Receiver(SECRET).verify(body, dict(request.headers))
         self.seen.append(request.headers["webhook-id"])
@@ -62,7 +62,7 @@ class Dispatch:
 
 @asynccontextmanager
 async def served(answer: Answer, port: int) -> AsyncIterator[None]:
-    """Serve for a while."""
+    """Serve `/hooks` until the block ends."""
     app = web.Application()
     app.router.add_post("/hooks", answer)
     runner = web.AppRunner(app, handle_signals=False)
@@ -76,7 +76,7 @@ async def served(answer: Answer, port: int) -> AsyncIterator[None]:
 
 @pytest.fixture
 async def dispatch() -> AsyncIterator[Dispatch]:
-    """Give a program that takes what it is told."""
+    """Run a program that receives webhooks."""
     made = Dispatch(ports.free())
     async with served(made.take, made.port):
         yield made
@@ -84,7 +84,7 @@ async def dispatch() -> AsyncIterator[Dispatch]:
 
 @dataclass
 class Desk:
-    """The hooks of a centre, with a clock of their own."""
+    """The webhooks of a centre, with a clock that tests move."""
 
     centre: Centre
     settings: Settings
@@ -92,15 +92,18 @@ class Desk:
 
     @property
     def hooks(self) -> Hooks:
-        """Make them, as after a restart: they remember nothing."""
+        """New webhooks, as after a restart: they remember nothing."""
         return Hooks(self.centre.site.slow.records, lambda: self.settings, self.clock)
 
     def clock(self) -> Millis:
-        """Give the time; what is signed now must be of now, so the receiver is not asked how old it is."""
+        """Return the time.
+
+        A moved clock would make events too old for the receiver, so `desk` turns off its check of their age.
+        """
         return self.now
 
     async def happen(self, *kinds: EventType) -> None:
-        """Let something happen."""
+        """Announce an event of each kind."""
         told = [
             Announcement(kind, self.now, CallId("1.1"), BLOCKED, {"n": nth}) for nth, kind in enumerate(kinds)
         ]
@@ -109,7 +112,7 @@ class Desk:
 
 @pytest.fixture
 def desk(centre: Centre, dispatch: Dispatch, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """Give a centre that tells that program."""
+    """Return a centre that sends its events to that program."""
     hook = {"url": dispatch.url, "secret": SECRET, "private": True}
     settings = Settings.model_validate({"site": "lab", "events": {"webhooks": {NAME: hook}}})
     made = Desk(centre, settings, round(time.time() * 1_000))
@@ -128,7 +131,7 @@ def with_hook(desk: Desk, **more: object) -> None:
 
 
 async def test_what_happens_is_told_signed_and_in_order(desk: Desk, dispatch: Dispatch) -> None:
-    """The receiver's own library of Standard Webhooks accepts it; numbers are masked."""
+    """Events arrive in order, once, with masked numbers and a signature that Standard Webhooks accepts."""
     await desk.hooks.go_on(NAME)
     await desk.happen(EventType.CALL_STARTED, EventType.CALL_ANSWERED, EventType.MODE_CHANGED)
     await desk.hooks.go_on(NAME)
@@ -140,7 +143,7 @@ async def test_what_happens_is_told_signed_and_in_order(desk: Desk, dispatch: Di
 
 
 async def test_a_new_subscription_begins_with_what_comes(desk: Desk, dispatch: Dispatch) -> None:
-    """Nobody wants last week's calls as today's."""
+    """A new subscription gets no event from before it began."""
     await desk.happen(EventType.CALL_STARTED)
     await desk.hooks.go_on(NAME)
     assert dispatch.got == []
@@ -149,7 +152,7 @@ async def test_a_new_subscription_begins_with_what_comes(desk: Desk, dispatch: D
 async def test_a_subscription_gets_what_it_names_and_numbers_if_it_may(
     desk: Desk, dispatch: Dispatch
 ) -> None:
-    """Other kinds are passed over."""
+    """A subscription gets only the types that it names, and numbers in full if it may have them."""
     with_hook(desk, types=[EventType.BLOCK_IMPOSED], numbers=True)
     await desk.hooks.go_on(NAME)
     await desk.happen(EventType.CALL_STARTED, EventType.BLOCK_IMPOSED, EventType.CALL_ANSWERED)
@@ -163,7 +166,10 @@ async def test_a_subscription_gets_what_it_names_and_numbers_if_it_may(
 async def test_what_is_not_taken_is_tried_again_before_anything_later(
     desk: Desk, dispatch: Dispatch, status: int
 ) -> None:
-    """After pauses that grow, through a restart; a redirect is not followed. When it is taken, all comes."""
+    """An event that is not taken is retried after each pause, across restarts, before any later event.
+
+    A redirect is not followed.
+    """
     await desk.hooks.go_on(NAME)
     await desk.happen(EventType.CALL_STARTED, EventType.CALL_ANSWERED)
     dispatch.status = status
@@ -185,7 +191,7 @@ async def test_what_is_not_taken_is_tried_again_before_anything_later(
 async def test_what_is_not_taken_for_a_day_is_parked_and_sent_again_when_somebody_says_so(
     desk: Desk, dispatch: Dispatch
 ) -> None:
-    """It is kept as it was, counted, and no longer in the way."""
+    """An event not taken for a day is parked, delays no other, and is sent again on request."""
     await desk.hooks.go_on(NAME)
     await desk.happen(EventType.CALL_STARTED, EventType.CALL_ANSWERED)
     dispatch.status = 503
@@ -206,7 +212,7 @@ async def test_what_is_not_taken_for_a_day_is_parked_and_sent_again_when_somebod
 
 
 async def test_a_clock_that_was_far_ahead_puts_no_subscription_off(desk: Desk, dispatch: Dispatch) -> None:
-    """Not taken while it was a week ahead: set right, it is tried at once, and has a whole day again."""
+    """After a clock that was days ahead is set right, an event is retried at once and has a full day."""
     await desk.hooks.go_on(NAME)
     await desk.happen(EventType.CALL_STARTED)
     dispatch.status = 503
@@ -224,7 +230,7 @@ async def test_a_clock_that_was_far_ahead_puts_no_subscription_off(desk: Desk, d
 
 
 async def test_a_command_has_what_is_parked_sent_again(desk: Desk, dispatch: Dispatch) -> None:
-    """`siaga112 webhooks --again` asks for it; the console does it."""
+    """The console sends what `siaga112 webhooks --again` unparks, and parks it again if it is not taken."""
     await desk.hooks.go_on(NAME)
     await desk.happen(EventType.CALL_STARTED)
     dispatch.status = 503
@@ -249,14 +255,14 @@ async def test_a_command_has_what_is_parked_sent_again(desk: Desk, dispatch: Dis
     ],
 )  # fmt: skip
 async def test_no_private_address_is_sent_to_unless_that_is_allowed(url: str) -> None:
-    """However it is spelled: nothing is asked of what only this machine can reach."""
+    """Nothing is sent to a private address, however it is spelled, unless the webhook allows it."""
     hook = Webhook.model_validate({"url": url, "secret": SECRET})
     with pytest.raises(NotTakenError, match="private"):
         await send(hook, "1", 1_795_000_000_000, b"{}")
 
 
 def drip(connection: socket.socket, over: threading.Event) -> None:
-    """Send a head that never ends, a letter at a time."""
+    """Send a header that never ends, a byte at a time."""
     connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
     with contextlib.suppress(OSError):
         while not over.wait(0.05):
@@ -264,7 +270,7 @@ def drip(connection: socket.socket, over: threading.Event) -> None:
 
 
 def flood(connection: socket.socket, over: threading.Event) -> None:
-    """Send a head that never ends, all at once."""
+    """Send a header that never ends, as fast as possible."""
     with contextlib.suppress(OSError):
         while not over.is_set():
             connection.sendall(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 1_000_000)
@@ -274,7 +280,7 @@ def flood(connection: socket.socket, over: threading.Event) -> None:
 async def test_a_receiver_that_drips_or_never_ends_costs_a_bounded_time(
     monkeypatch: pytest.MonkeyPatch, answer: Callable[[socket.socket, threading.Event], None], why: str
 ) -> None:
-    """The whole sending is bounded, not each byte; and an endless head is not read."""
+    """A receiver whose answer never ends is given up after a bounded time or size."""
     monkeypatch.setattr(hooks, "PATIENCE", 0.5)
     over = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -298,7 +304,7 @@ async def test_a_receiver_that_drips_or_never_ends_costs_a_bounded_time(
 
 
 async def test_nobody_there_is_told_in_a_few_words() -> None:
-    """And tried again as any other answer that is none."""
+    """A port on which nobody listens is reported as "connection refused"."""
     hook = Webhook.model_validate(
         {"url": f"http://127.0.0.1:{ports.free()}/", "secret": SECRET, "private": True}
     )
@@ -307,7 +313,7 @@ async def test_nobody_there_is_told_in_a_few_words() -> None:
 
 
 async def test_a_forgotten_callers_number_is_in_nothing_that_is_still_to_be_sent(desk: Desk) -> None:
-    """Neither in events nor in what is parked."""
+    """After a caller is erased, neither a parked webhook nor an announcement has the number."""
     with_hook(desk, numbers=True, url=f"http://127.0.0.1:{ports.free()}/")
     await desk.hooks.go_on(NAME)
     await desk.happen(EventType.CALL_STARTED)

@@ -1,4 +1,4 @@
-"""Getting in, staying in, and being kept out."""
+"""Logging in, staying logged in, and being kept out."""
 
 import asyncio
 import re
@@ -22,7 +22,7 @@ LINE = AuditEntry(1, "test", "changed", "somebody")
 
 
 async def test_the_wrong_name_and_the_wrong_password_are_told_alike(centre: Centre) -> None:
-    """Nobody learns which people there are: same status, same page."""
+    """A wrong name and a wrong password get the same answer, which reveals no user's name."""
     answers = [
         await centre.nobody().post("/login", {"name": name, "password": "not the password"})
         for name in ("Supervisor", "Nobody of that name")
@@ -32,7 +32,7 @@ async def test_the_wrong_name_and_the_wrong_password_are_told_alike(centre: Cent
 
 
 async def test_wrong_passwords_are_answered_ever_later(centre: Centre) -> None:
-    """After a few tries the next is not looked at for a time that doubles, not even the right one."""
+    """After a few wrong passwords, even the right one must wait, from any address."""
     gate = centre.site.gate
     for _ in range(FREE_TRIES):
         with pytest.raises(NobodyError):
@@ -48,7 +48,7 @@ async def test_wrong_passwords_are_answered_ever_later(centre: Centre) -> None:
 
 
 async def test_one_address_that_guesses_is_slowed_whatever_the_name(centre: Centre) -> None:
-    """Spraying one password over many names is guessing too."""
+    """An address that tries one password on many names must wait; other addresses need not."""
     gate = centre.site.gate
     for nth in range(FREE_TRIES):
         with pytest.raises(NobodyError):
@@ -59,7 +59,7 @@ async def test_one_address_that_guesses_is_slowed_whatever_the_name(centre: Cent
 
 
 async def test_a_rush_of_logins_costs_a_few_hashes(centre: Centre) -> None:
-    """More than a few at once are told to come again; nothing queues up behind what is slow on purpose."""
+    """Of fifty simultaneous logins, at least forty are sent away without the slow hashing."""
     gate = centre.site.gate
     rush = [gate.login(f"rush {nth}", "wrong", f"198.51.100.{nth}") for nth in range(50)]
     kinds = [type(one) for one in await asyncio.gather(*rush, return_exceptions=True)]
@@ -68,7 +68,7 @@ async def test_a_rush_of_logins_costs_a_few_hashes(centre: Centre) -> None:
 
 
 async def test_a_session_is_in_a_cookie_that_no_script_and_no_other_site_gets(centre: Centre) -> None:
-    """HttpOnly, SameSite=Strict; behind TLS also Secure and __Host-."""
+    """The session cookie is HttpOnly and SameSite=Strict; behind TLS its name begins with `__Host-`."""
     browser = centre.nobody()
     form = {"name": "Supervisor", "password": PASSWORD}
     async with browser.session.post(centre.url + "/login", data=form, allow_redirects=False) as answer:
@@ -80,7 +80,7 @@ async def test_a_session_is_in_a_cookie_that_no_script_and_no_other_site_gets(ce
 
 
 async def test_what_the_browser_holds_is_nowhere_in_the_database(centre: Centre, tmp_path: object) -> None:
-    """Neither a session nor a token nor a password can be read out of it."""
+    """No session key, token or password can be read in the database's files."""
     browser = await centre.login("Supervisor")
     held = next(iter(browser.session.cookie_jar)).value
     files = [path.read_bytes() for path in (centre.site.settings.state_dir).glob("siaga112.db*")]
@@ -90,7 +90,7 @@ async def test_what_the_browser_holds_is_nowhere_in_the_database(centre: Centre,
 
 
 async def test_a_session_ends_by_logging_out_and_by_doing_nothing(centre: Centre) -> None:
-    """And then the browser is nobody's again."""
+    """A session ends when its person logs out or is idle for too long."""
     browser = await centre.login("Supervisor")
     assert await browser.post("/logout") == (303, "/login")
     assert (await browser.get("/waiting"))[0] == 303
@@ -105,7 +105,7 @@ async def test_a_session_ends_by_logging_out_and_by_doing_nothing(centre: Centre
 
 
 async def test_a_clock_that_was_ahead_leaves_no_session_that_never_ends(centre: Centre) -> None:
-    """Last seen a year from now, it is over; seen a moment ahead, it goes on, and was seen now."""
+    """A session last seen a year ahead is over; one seen a minute ahead goes on and is corrected."""
     browser = await centre.login("Supervisor")
     records, key = centre.site.store.records, digest(next(iter(browser.session.cookie_jar)).value)
     for ahead, status in ((60_000, 200), (365 * DAY, 303)):
@@ -120,7 +120,7 @@ async def test_a_clock_that_was_ahead_leaves_no_session_that_never_ends(centre: 
 
 
 async def test_who_is_kept_out_is_out_at_once_and_who_has_another_role_too(centre: Centre) -> None:
-    """What was looked up is believed for a second at most."""
+    """A changed role or a disabled user takes effect as soon as the cached look-up expires."""
     browser, records = await centre.login("Supervisor"), centre.site.store.records
     person = await records.person("Supervisor")
     assert person
@@ -134,7 +134,7 @@ async def test_who_is_kept_out_is_out_at_once_and_who_has_another_role_too(centr
 
 
 async def test_a_token_has_an_end_and_can_be_revoked(centre: Centre) -> None:
-    """After either the API says 401."""
+    """The API answers 401 to a token that has expired or was revoked."""
     records = centre.site.store.records
     (held,) = [one for one in await records.tokens() if one.name == "program"]
     for other in (replace(held, until=now() - 1), replace(held, revoked_at=now())):
@@ -148,7 +148,7 @@ async def test_a_token_has_an_end_and_can_be_revoked(centre: Centre) -> None:
 
 @pytest.mark.parametrize("csrf", ["", "x" * 32, "another's"])
 async def test_a_form_without_the_sessions_own_word_is_refused(centre: Centre, csrf: str) -> None:
-    """And nothing is done: the block list is as it was."""
+    """A form without its session's CSRF token, or from another site, is refused and changes nothing."""
     browser, hidden = await centre.login("Supervisor"), centre.site.hiding.hide(BLOCKED)
     if csrf == "another's":
         csrf = (await centre.login("Operator")).csrf
@@ -164,14 +164,14 @@ async def test_a_form_without_the_sessions_own_word_is_refused(centre: Centre, c
     "back", ["//evil.example/", "https://evil.example/", "/\\evil.example", "javascript:1"]
 )
 async def test_no_form_leads_anywhere_else(centre: Centre, back: str) -> None:
-    """Whatever a form says to go back to, it is a page of ours."""
+    """A form leads to a page of the console, whatever address it names."""
     browser = await centre.login("Operator")
     status, to = await browser.post("/lang", {"lang": "id", "back": back})
     assert (status, to) == (303, "/shift")
 
 
 async def test_every_answer_says_what_a_browser_may_do_with_it(centre: Centre) -> None:
-    """A strict policy without inline script, no framing, no sniffing, nothing kept."""
+    """Every answer forbids inline scripts, framing and sniffing, and does not name the server."""
     for path in ("/login", "/api/v1/me", "/static/console.css", "/nowhere"):
         async with centre.nobody().session.get(centre.url + path, allow_redirects=False) as answer:
             policy = answer.headers["Content-Security-Policy"]
@@ -184,7 +184,7 @@ async def test_every_answer_says_what_a_browser_may_do_with_it(centre: Centre) -
 
 
 async def test_the_console_answers_to_its_own_names_alone(centre: Centre) -> None:
-    """A name that somebody else's DNS points here is none of them (DNS rebinding)."""
+    """A request for a host name that is not the console's is refused (DNS rebinding)."""
     session = centre.nobody().session
     for host, status in (("evil.example", 421), (f"127.0.0.1:{centre.site.settings.console.port}", 200)):
         async with session.get(centre.url + "/healthz", headers={"Host": host}) as answer:
@@ -192,7 +192,7 @@ async def test_the_console_answers_to_its_own_names_alone(centre: Centre) -> Non
 
 
 async def test_a_body_larger_than_any_form_is_not_read(centre: Centre) -> None:
-    """Whether it says so or comes in pieces: 413, and the console goes on."""
+    """A body too large for a form is refused, in one piece or several, and the console keeps answering."""
     session = centre.nobody().session
     async with session.post(centre.url + "/login", data=b"x" * 100_000) as answer:
         assert answer.status == 413
@@ -208,7 +208,7 @@ async def test_a_body_larger_than_any_form_is_not_read(centre: Centre) -> None:
 
 
 def test_a_caller_is_hidden_in_an_address_and_found_again() -> None:
-    """Always alike under one secret, for a hash too; nothing of it can be made up or changed."""
+    """A caller has one reference per secret, which shows no number; a changed or invented one is invalid."""
     hiding = Hiding(b"k" * 32)
     for caller in (BLOCKED, Caller("h:" + "0123456789abcdef" * 2)):
         hidden = hiding.hide(caller)

@@ -1,4 +1,4 @@
-"""The console in Indonesian: no page, no answer to a form and no mistake speaks English."""
+"""The console in Indonesian: no page, no answer to a form and no error contains English."""
 
 import re
 from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ from tests.samples import RULES
 pytestmark = [pytest.mark.redis, pytest.mark.slow]
 
 STAFF: Final = dict(zip(Role, ("Wati", "Joko", "Endang", "Sri", "Bambang"), strict=True))
-"""Somebody of each role, of names that are no words."""
+"""One person of each role, with names that are not English words."""
 
 OWN: Final = frozenset(
     {
@@ -49,7 +49,7 @@ OWN: Final = frozenset(
         "soon",
     }
 )
-"""What people are called here, and what one of them has written."""
+"""People's names, and words that one of them wrote: they need no translation."""
 
 PATHS: Final = {
     Role.VIEWER: ("/wall", "/api", "/waiting", "/none/such"),
@@ -85,12 +85,12 @@ PATHS: Final = {
     Role.PRIVACY: ("/subject", "/audit?looks=true", "/holds", "/privacy"),
     Role.ADMIN: ("/people", "/settings", "/doctor"),
 }
-"""The pages of each role, and what leads to a page that says no."""
+"""The pages of each role, and addresses that lead to an error page."""
 
 
 @pytest.fixture
 async def centre(tmp_path: Path, redis_server: RedisServer) -> AsyncIterator[Centre]:
-    """Give the small centre of the guide, with a day of calls, and somebody of each role."""
+    """Run the guide's small centre, with a day of calls and one person of each role."""
     async with filled(tmp_path, redis_server) as made:
         records = made.site.store.records
         for role, name in STAFF.items():
@@ -114,7 +114,7 @@ async def centre(tmp_path: Path, redis_server: RedisServer) -> AsyncIterator[Cen
 
 
 def own(centre: Centre) -> set[str]:
-    """Give the centre's own words."""
+    """Return the words that are the centre's own."""
     config = centre.site.settings
     return {
         *OWN,
@@ -127,7 +127,7 @@ def own(centre: Centre) -> set[str]:
 
 
 def path_of(path: str, centre: Centre) -> str:
-    """Give a path, with whom and what it is about."""
+    """Return a path with a caller or call filled in."""
     people = {"blocked": BLOCKED, "proposed": PROPOSED, "missed": MISSED, "genuine": GENUINE, "allowed": NEW}
     hidden = {name: centre.site.hiding.hide(caller) for name, caller in people.items()}
     return path.format(**hidden, call=centre.marked, left="9.9")
@@ -135,7 +135,7 @@ def path_of(path: str, centre: Centre) -> str:
 
 @pytest.mark.parametrize("role", Role)
 async def test_no_page_says_anything_in_english(centre: Centre, role: Role) -> None:
-    """Each page of each role, empty or full, and what it says where it says no."""
+    """No page that a role can open, full, empty or an error, contains English."""
     await going_on(centre)
     browser_, found = await centre.login(STAFF[role]), {}
     for path in PATHS[role]:
@@ -147,7 +147,7 @@ async def test_no_page_says_anything_in_english(centre: Centre, role: Role) -> N
 
 
 def test_every_page_of_the_menu_is_looked_at() -> None:
-    """A page that is added is read here too, by somebody who may see it."""
+    """Every page of the menu is in PATHS, for a role that may see it."""
     paths = {path.partition("?")[0] for listed in PATHS.values() for path in listed}
     assert {path for path, _, _ in NAVIGATION} <= paths
     for path, _, needed in NAVIGATION:
@@ -157,7 +157,7 @@ def test_every_page_of_the_menu_is_looked_at() -> None:
 
 
 async def test_the_login_says_nothing_in_english(centre: Centre) -> None:
-    """At first, after a wrong password, and after too many."""
+    """The login page contains no English: at first, after wrong passwords, and after too many."""
     nobody, found = centre.nobody(), []
     _, text = await nobody.get("/login")
     found += remains(seen(text), own(centre))
@@ -168,7 +168,7 @@ async def test_the_login_says_nothing_in_english(centre: Centre) -> None:
 
 
 async def test_no_answer_to_a_form_is_in_english(centre: Centre) -> None:
-    """What was done, and why not: of every form."""
+    """No answer to any form contains English, whether the form is accepted or refused."""
     hide = centre.site.hiding.hide
     ratna, admin = await centre.login(STAFF[Role.SUPERVISOR]), await centre.login(STAFF[Role.ADMIN])
     budi, sri = await centre.login(STAFF[Role.OPERATOR]), await centre.login(STAFF[Role.PRIVACY])
@@ -223,7 +223,7 @@ async def test_no_answer_to_a_form_is_in_english(centre: Centre) -> None:
 
 
 async def test_what_is_wrong_is_said_in_indonesian_on_the_wall(centre: Centre) -> None:
-    """A surge, a PBX that is not followed, no daemon at all, records that are away."""
+    """The wall reports a surge and a lost PBX connection in Indonesian."""
     viewer, found = await centre.login(STAFF[Role.VIEWER]), {}
     site = centre.site
     surge = "2 callers waited over 10s"
@@ -243,7 +243,7 @@ async def test_what_is_wrong_is_said_in_indonesian_on_the_wall(centre: Centre) -
 
 
 async def test_what_people_did_is_chosen_from_what_there_is(centre: Centre) -> None:
-    """Nobody has to know what the trail calls a deed: each that there is can be chosen, and is found."""
+    """The audit page offers every action by its label, and finds the lines of the chosen one."""
     ratna = await centre.login(STAFF[Role.SUPERVISOR])
     _, text = await ratna.get("/audit")
     chosen = dict(re.findall(r'<option value="([^"]+)">([^<]+)</option>', text))
@@ -255,7 +255,7 @@ async def test_what_people_did_is_chosen_from_what_there_is(centre: Centre) -> N
 
 
 async def test_the_report_opens_with_this_month_so_far(centre: Centre) -> None:
-    """Its dates are filled in, and lead to the same figures; another period stays as it was asked for."""
+    """The report opens with this month up to today, and keeps a period that was asked for."""
     ratna = await centre.login(STAFF[Role.SUPERVISOR])
     today = datetime.now(centre.site.settings.zone).date()
     _, text = await ratna.get("/report")
@@ -272,7 +272,7 @@ async def test_the_report_opens_with_this_month_so_far(centre: Centre) -> None:
 
 
 async def test_shares_and_spans_are_written_the_same_everywhere(centre: Centre) -> None:
-    """No space before the percent sign, no span as the configuration spells it; also while it counts."""
+    """Shares and spans have one spelling on all pages, and in the ages that the browser counts."""
     ratna = await centre.login(STAFF[Role.SUPERVISOR])
     for path in ("/wall", "/report", "/caller/{blocked}"):
         _, text = await ratna.get(path_of(path, centre))
@@ -293,5 +293,5 @@ async def test_shares_and_spans_are_written_the_same_everywhere(centre: Centre) 
 
 @pytest.mark.parametrize("mark", Mark)
 def test_the_report_calls_the_marks_as_everybody_does(mark: Mark) -> None:
-    """One vocabulary: in the console, in commands and in what is handed on."""
+    """The report uses the same Indonesian word for each mark as the console and the commands."""
     assert Words(Language.ID)(mark.value) == labels.of(mark, tongue(Language.ID))

@@ -1,4 +1,4 @@
-"""Objections at the console: noted, seen with their deadline, decided, and told of."""
+"""Appeals at the console: made, listed with their deadline, decided and announced."""
 
 from typing import Final
 
@@ -16,7 +16,7 @@ WHY: Final = "the phone was stolen, report 17/2026"
 
 
 async def test_a_privacy_officer_notes_and_a_supervisor_decides(centre: Centre) -> None:
-    """Who blocks nobody may write down what a citizen says; whoever decides sees it, with its deadline."""
+    """A privacy officer records an appeal with its deadline; a supervisor sees and rejects it."""
     office, desk = await centre.login("Privacy"), await centre.login("Supervisor")
     said = await office.done("/appeals", number="0812 1111 1111", reason=WHY)
     assert said.startswith(f"good: the objection of {BLOCKED} is noted; an answer is owed until ")
@@ -34,7 +34,7 @@ async def test_a_privacy_officer_notes_and_a_supervisor_decides(centre: Centre) 
 
 
 async def test_unblocking_grants_the_objection(centre: Centre) -> None:
-    """One button of the case does both; programs are told of either."""
+    """Unblocking a caller grants the open appeal; the appeal and the block's end are announced."""
     desk, to = await centre.login("Supervisor"), f"/caller/{centre.site.hiding.hide(BLOCKED)}"
     assert (await desk.done(f"{to}/appeal", reason=WHY)).startswith("good: ")
     said = await desk.done(f"{to}/unblock", reason="believed", mistake="1")
@@ -48,7 +48,7 @@ async def test_unblocking_grants_the_objection(centre: Centre) -> None:
 
 
 async def test_two_supervisors_decide_the_same_objection_and_the_second_is_told(centre: Centre) -> None:
-    """One wins; the other is told who was first."""
+    """A supervisor who decides an appeal second is told who decided first."""
     first, second = await centre.login("Supervisor"), await centre.login("Supervisor")
     to = f"/caller/{centre.site.hiding.hide(BLOCKED)}"
     await first.done(f"{to}/appeal", reason=WHY)
@@ -58,7 +58,7 @@ async def test_two_supervisors_decide_the_same_objection_and_the_second_is_told(
 
 
 async def test_what_cannot_be_objected_to_is_said_in_one_line(centre: Centre) -> None:
-    """Somebody on whom nothing is held; and who has objected already."""
+    """An appeal against nothing, a second open one and one without a reason are refused."""
     desk = await centre.login("Supervisor")
     said = await desk.done("/appeals", number=GENUINE, reason=WHY)
     assert said == f"bad: {GENUINE} has no strike or block to object to"
@@ -68,7 +68,7 @@ async def test_what_cannot_be_objected_to_is_said_in_one_line(centre: Centre) ->
 
 
 async def test_the_api_lists_objections_by_deadline_and_counts_them(centre: Centre) -> None:
-    """The most pressing first, a page at a time; numbers masked unless they are asked for."""
+    """The API pages through appeals by deadline, masks numbers unless asked otherwise, and counts them."""
     for number in (BLOCKED, "081222222222"):
         status, _ = await centre.ask("POST", "appeals", json={"caller": number, "reason": WHY})
         assert status == 200

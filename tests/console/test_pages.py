@@ -47,7 +47,7 @@ PAGES: Final = {
 
 
 async def acts(centre: Centre, action: str) -> list[tuple[str, str, str, Via]]:
-    """Give what people did of that kind: who, to whom, why, and through which door."""
+    """Return the audited actions of a kind: by whom, about whom, why, and through which interface."""
     which = AuditFilter(0, now() + 1, action, looks=True)
     found = await centre.site.store.records.audit_page(which, 100)
     return [(line.by, line.subject, line.reason, line.via) for _, line in found]
@@ -55,7 +55,7 @@ async def acts(centre: Centre, action: str) -> list[tuple[str, str, str, Via]]:
 
 @pytest.mark.parametrize("who", PAGES)
 async def test_every_page_shows_itself_in_both_languages(centre: Centre, who: str) -> None:
-    """And no page has a number in full that nobody asked for."""
+    """Every page opens in both languages and shows no number in full."""
     browser = await centre.login(who)
     for lang in ("id", "en"):
         await browser.post("/lang", {"lang": lang})
@@ -69,7 +69,7 @@ async def test_every_page_shows_itself_in_both_languages(centre: Centre, who: st
 
 
 async def test_a_blocked_callers_card_tells_the_story_the_verdict_first(centre: Centre) -> None:
-    """The number stays masked until it is asked for; that somebody looked is on record, whole or not."""
+    """A caller's card shows the verdict first and the number only if asked; each look is audited."""
     browser = await centre.login("Supervisor")
     status, to = await browser.post("/find", {"number": "0812 1111 1111"})
     assert status == 303
@@ -98,7 +98,7 @@ async def test_a_blocked_callers_card_tells_the_story_the_verdict_first(centre: 
 async def test_a_decision_is_done_as_a_command_does_it_and_says_what_came_of_it(
     centre: Centre, decision: str, fields: dict[str, str], said: str
 ) -> None:
-    """In one sentence; and the person who decided is in the audit trail, with the console as the door."""
+    """A decision says in a sentence what came of it and, if it was done, is audited as the person's."""
     browser, hidden = await centre.login("Supervisor"), centre.site.hiding.hide(BLOCKED)
     told = await browser.done(f"/caller/{hidden}/{decision}", **fields)
     assert said in told
@@ -108,7 +108,7 @@ async def test_a_decision_is_done_as_a_command_does_it_and_says_what_came_of_it(
 
 
 async def test_a_block_that_may_hit_the_wrong_one_is_asked_about_first(centre: Centre) -> None:
-    """With the reason, the form once more and a way back; nothing is done before the answer."""
+    """A risky block is done only after a page has asked, with the reason, the form and a way back."""
     browser, to = await centre.login("Supervisor"), f"/caller/{centre.site.hiding.hide(GENUINE)}"
     fields = {"length": "24h", "reason": "threats & more", "shorten": "1"}
     status, text = await browser.post(f"{to}/block", fields)
@@ -125,7 +125,7 @@ async def test_a_block_that_may_hit_the_wrong_one_is_asked_about_first(centre: C
 
 
 async def test_several_numbers_are_blocked_as_they_are_pasted_from_a_sheet(centre: Centre) -> None:
-    """The first cell of each line; each with what came of it. Of none that can be read is anything done."""
+    """The first cell of each pasted line is blocked, or none at all if one of them is unreadable."""
     browser = await centre.login("Supervisor")
     pasted = f"'0812-3333-3333\t3 pranks\r\n\r\n81355555555;Budi\n{NEW},x\n"
     told = await browser.done("/blocks", numbers=pasted, length="24h", reason="threats")
@@ -142,7 +142,7 @@ async def test_several_numbers_are_blocked_as_they_are_pasted_from_a_sheet(centr
 
 
 async def test_more_than_twenty_numbers_are_asked_about_with_all_of_them_in_the_form(centre: Centre) -> None:
-    """And the answer blocks them all."""
+    """More than twenty numbers are asked about first, in a form that has all of them."""
     browser = await centre.login("Supervisor")
     numbers = "\n".join(f"08130000{n:04}" for n in range(21))
     fields = {"numbers": numbers, "length": "24h", "reason": "threats"}
@@ -155,7 +155,10 @@ async def test_more_than_twenty_numbers_are_asked_about_with_all_of_them_in_the_
 
 
 async def test_a_proposal_that_does_not_tell_of_a_report_is_asked_about(centre: Centre) -> None:
-    """The supervisor sees why before the block is confirmed; the way back leads where he came from."""
+    """A proposal against a caller with a recent genuine report is asked about before it is confirmed.
+
+    The way back leads to the page before, and never to another scheme.
+    """
     await propose(centre.site.store, GENUINE)
     browser, to = await centre.login("Supervisor"), f"/caller/{centre.site.hiding.hide(GENUINE)}"
     status, text = await browser.post(f"{to}/confirm", {"reason": "agreed", "back": "/waiting"})
@@ -168,7 +171,7 @@ async def test_a_proposal_that_does_not_tell_of_a_report_is_asked_about(centre: 
 async def test_two_supervisors_decide_the_same_proposal_and_the_second_is_told_who_was_first(
     centre: Centre,
 ) -> None:
-    """One wins; what the other wanted is not done."""
+    """A supervisor who decides a proposal second is told who decided first, and changes nothing."""
     first, second = await centre.login("Supervisor"), await centre.login("Supervisor")
     to = f"/caller/{centre.site.hiding.hide(PROPOSED)}"
     assert "is blocked until" in await first.done(f"{to}/confirm", reason="agreed", back="/waiting")
@@ -178,7 +181,7 @@ async def test_two_supervisors_decide_the_same_proposal_and_the_second_is_told_w
 
 
 async def test_a_call_back_is_taken_tried_and_closed(centre: Centre) -> None:
-    """Whoever takes it sees the number, as a link to the telephone; nobody else does."""
+    """Whoever takes a call-back, and nobody else, sees the number as a link; reaching the caller ends it."""
     browser, to = await centre.login("Budi"), f"/callbacks/{centre.site.hiding.hide(MISSED)}"
     assert "is yours to call back" in await browser.done(to, did="take")
     _, text = await browser.get("/callbacks")
@@ -190,7 +193,7 @@ async def test_a_call_back_is_taken_tried_and_closed(centre: Centre) -> None:
 
 
 async def test_an_operator_marks_the_last_call_with_what_and_where(centre: Centre) -> None:
-    """By the name that `[operators]` has for the telephone; and nothing that is not configured is taken."""
+    """An operator marks the last call with kind, district and agency, if all are configured."""
     browser = await centre.login("Budi")
     _, text = await browser.get("/shift")
     found = re.search(r'action="/calls/([\d.]+)/mark"', text)
@@ -207,7 +210,7 @@ async def test_an_operator_marks_the_last_call_with_what_and_where(centre: Centr
 
 
 async def test_a_strike_is_taken_back_and_the_block_that_rested_on_it_ends(centre: Centre) -> None:
-    """At the page of its call, by a supervisor, with a reason."""
+    """A supervisor takes a strike back at its call's page, and the block that rests on it ends."""
     browser = await centre.login("Supervisor")
     call = (await centre.record(BLOCKED)).strikes[0].call
     _, text = await browser.get(f"/calls/{call}")
@@ -221,7 +224,7 @@ async def test_a_strike_is_taken_back_and_the_block_that_rested_on_it_ends(centr
 
 
 async def test_the_mode_is_switched_from_the_wall_and_off_needs_a_reason(centre: Centre) -> None:
-    """And the wall says so, with who and why."""
+    """The mode is set on the wall, which then shows who set it and why; `off` needs a reason."""
     browser = await centre.login("Supervisor")
     assert "bad: mode off needs a reason" in await browser.done("/mode", mode="off")
     assert "good: mode is now enforce" in await browser.done("/mode", mode="enforce", reason="as decided")
@@ -234,7 +237,7 @@ async def test_the_mode_is_switched_from_the_wall_and_off_needs_a_reason(centre:
 
 
 async def test_the_walls_figures_are_the_ledgers(centre: Centre) -> None:
-    """Each outcome of today, kept up with what happens since, is what is counted anew."""
+    """The wall's outcomes of today equal a count of the ledger."""
     browser = await centre.login("Viewer")
     await browser.get("/wall")
     today = centre.site.live.today
@@ -247,7 +250,7 @@ async def test_the_walls_figures_are_the_ledgers(centre: Centre) -> None:
 
 
 async def test_an_operator_sees_this_shift_and_a_supervisor_the_whole_ledger(centre: Centre) -> None:
-    """Whatever time the operator asks for."""
+    """An operator sees only this shift's calls, whatever start is asked for; a supervisor sees all."""
     began = centre.site.shift_began()
     site = centre.site
     desk = await centre.login("Operator")
@@ -260,7 +263,7 @@ async def test_an_operator_sees_this_shift_and_a_supervisor_the_whole_ledger(cen
 
 
 async def test_a_recording_is_led_to_and_that_is_noted(centre: Centre) -> None:
-    """Where the configuration says where recordings are heard."""
+    """A call's recording redirects to the configured address, and each look is audited."""
     browser = await centre.login("Supervisor")
     _, found = await centre.ask("GET", "calls?operator=Budi&mark=unmarked")
     call = found["items"][0]["call"]
@@ -272,7 +275,7 @@ async def test_a_recording_is_led_to_and_that_is_noted(centre: Centre) -> None:
 
 
 async def test_what_is_listed_is_exported_and_that_is_noted(centre: Centre) -> None:
-    """With numbers in full, one call a row, and no text that a spreadsheet takes for a formula."""
+    """An export has the listed calls, one a row, with numbers in full, and is audited."""
     browser = await centre.login("Supervisor")
     status, text = await browser.get("/calls.csv?outcome=ivr_prank")
     lines = text.splitlines()
@@ -283,7 +286,7 @@ async def test_what_is_listed_is_exported_and_that_is_noted(centre: Centre) -> N
 
 
 async def test_the_evidence_sheet_is_the_commands_and_that_somebody_took_it_is_noted(centre: Centre) -> None:
-    """As a page and as PDF: each call with its day and hour, the rule, until when, and how to object."""
+    """The evidence sheet, as page and PDF, shows the calls, the block and how to appeal, and is audited."""
     browser, hidden = await centre.login("Supervisor"), centre.site.hiding.hide(BLOCKED)
     _, text = await browser.get(f"/caller/{hidden}/sheet?lang=id")
     assert text.count("menutup telepon di menu suara") == len((await centre.record(BLOCKED)).blocks[0].calls)
@@ -306,7 +309,7 @@ async def test_the_evidence_sheet_is_the_commands_and_that_somebody_took_it_is_n
 async def test_the_sheet_has_no_link_to_what_is_not_installed(
     centre: Centre, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever has no WeasyPrint prints the page from the browser; the address says what to install."""
+    """Without WeasyPrint the sheet has no link to a PDF, and the PDF's address says what to install."""
     monkeypatch.setattr(pdf, "there", lambda: False)
     (tmp_path / "weasyprint.py").write_text("raise ImportError")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
@@ -318,7 +321,7 @@ async def test_the_sheet_has_no_link_to_what_is_not_installed(
 
 
 async def test_the_report_is_a_pdf_too(centre: Centre) -> None:
-    """Two sheets of A4, or three where operators answered."""
+    """The report is available as a PDF of two or three A4 pages."""
     browser = await centre.login("Supervisor")
     async with (
         within(60, "the report as a PDF"),
@@ -330,7 +333,7 @@ async def test_the_report_is_a_pdf_too(centre: Centre) -> None:
 
 
 async def test_the_shift_is_handed_over_with_a_note(centre: Centre) -> None:
-    """What stands open, what was decided, and who has taken over."""
+    """The hand-over page shows the notes and who took over the shift."""
     browser = await centre.login("Supervisor")
     assert "good: the note is kept" in await browser.done("/handover", did="note", note="watch the harbour")
     assert "good: Supervisor has taken over" in await browser.done("/handover", did="take over")
@@ -340,7 +343,7 @@ async def test_the_shift_is_handed_over_with_a_note(centre: Centre) -> None:
 
 
 async def test_privacy_gives_and_erases_what_is_held(centre: Centre) -> None:
-    """The number is written twice; afterwards nothing is held, and the calls are there without the caller."""
+    """A privacy officer exports a caller's data, and erases it after typing the number twice."""
     browser = await centre.login("Privacy")
     status, to = await browser.post("/subject", {"number": GENUINE})
     assert status == 303
@@ -354,7 +357,7 @@ async def test_privacy_gives_and_erases_what_is_held(centre: Centre) -> None:
 
 
 async def test_what_is_kept_as_evidence_is_listed_and_erased_by_nobody(centre: Centre) -> None:
-    """A supervisor keeps it at the caller's card, privacy by number; each ends what the other began."""
+    """A caller on hold is listed and cannot be erased; another person than who began it may release it."""
     ratna, privacy = await centre.login("Supervisor"), await centre.login("Privacy")
     card = f"/caller/{centre.site.hiding.hide(BLOCKED)}"
     told = await ratna.done(f"{card}/hold", did="hold", reason="police report 17")
@@ -384,7 +387,7 @@ async def test_what_is_kept_as_evidence_is_listed_and_erased_by_nobody(centre: C
 
 
 async def test_a_time_within_a_sentence_is_a_time(centre: Centre) -> None:
-    """A deadline, or since when a hold is: never the page's marks as text; what a person wrote is text."""
+    """A time within a sentence is rendered as markup, and text that people wrote is escaped."""
     ratna = await centre.login("Supervisor")
     card = f"/caller/{centre.site.hiding.hide(BLOCKED)}"
     await ratna.done(f"{card}/appeal", reason="not <b>me</b>")
@@ -397,7 +400,7 @@ async def test_a_time_within_a_sentence_is_a_time(centre: Centre) -> None:
 
 
 async def test_what_is_held_is_shown_by_kind_with_its_setting(centre: Centre) -> None:
-    """Counts alone, in the person's language; what has no end of its own says how it ends."""
+    """The privacy page shows each kind of data with its count and its setting, or how it ends."""
     privacy = await centre.login("Privacy")
     await privacy.post("/lang", {"lang": "en"})
     _, text = await privacy.get("/privacy")
@@ -408,7 +411,10 @@ async def test_what_is_held_is_shown_by_kind_with_its_setting(centre: Centre) ->
 
 
 async def test_an_export_of_one_callers_calls_is_noted_as_a_look_at_the_caller(centre: Centre) -> None:
-    """So that whoever is forgotten stands in no detail, hidden or not."""
+    """An export of one caller's calls is audited as a look at the caller, with no number in its details.
+
+    Erasing the caller then removes the number from that line too.
+    """
     browser, hidden = await centre.login("Supervisor"), centre.site.hiding.hide(BLOCKED)
     await browser.get(f"/calls.csv?of={hidden}&since=24h")
     which = AuditFilter(0, now() + 1, "look", looks=True)
@@ -417,7 +423,7 @@ async def test_an_export_of_one_callers_calls_is_noted_as_a_look_at_the_caller(c
 
 
 async def test_an_admin_lets_people_and_programs_in_and_out(centre: Centre) -> None:
-    """A token is shown once; the last admin cannot be kept out."""
+    """An admin adds and removes users and tokens, sees a token once, and cannot disable the last admin."""
     browser = await centre.login("Admin")
     told = await browser.done("/people/add", name="Dewi", role="viewer", password="short")
     assert "bad: a password has 12" in told
@@ -440,7 +446,7 @@ async def test_an_admin_lets_people_and_programs_in_and_out(centre: Centre) -> N
 
 
 async def test_a_second_proposal_is_listed_with_its_evidence(centre: Centre) -> None:
-    """Each strike with its day, outcome and trunk, beside the buttons."""
+    """Each proposal is listed with its strikes as evidence."""
     await propose(centre.site.store, NEW)
     browser = await centre.login("Supervisor")
     _, text = await browser.get("/waiting")
@@ -449,7 +455,7 @@ async def test_a_second_proposal_is_listed_with_its_evidence(centre: Centre) -> 
 
 
 async def test_the_records_away_are_told_in_a_page_and_nothing_is_lost(centre: Centre) -> None:
-    """503 and one sentence, in the person's language; the same page works when they are back."""
+    """While the records are away, pages and API answer 503; they work again when the records are back."""
     browser = await centre.login("Supervisor")
     records = centre.site.store.records
     database = centre.site.settings.state_dir / "siaga112.db"
@@ -458,8 +464,8 @@ async def test_the_records_away_are_told_in_a_page_and_nothing_is_lost(centre: C
         records._engine.dispose()
         return database.rename(database.with_suffix(".away"))
 
-    # In its own thread, and at once: whoever closes a connection that another thread uses crashes SQLite, and
-    # who looks meanwhile would keep the file that goes.
+    # In the records' own thread, and at once: closing a connection that another thread uses crashes SQLite,
+    # and a query in between would keep the old file open.
     away = await records._run(leave)
     for extra in ("-wal", "-shm"):
         (database.parent / f"siaga112.db{extra}").unlink(missing_ok=True)
@@ -474,13 +480,13 @@ async def test_the_records_away_are_told_in_a_page_and_nothing_is_lost(centre: C
 
 
 async def genuine(centre: Centre) -> str:
-    """Give a call that was marked so."""
+    """Return a call that is marked genuine."""
     _, found = await centre.ask("GET", "calls?mark=genuine")
     return str(found["items"][0]["call"])
 
 
 async def test_a_mark_corrected_keeps_what_was_told_of_the_report(centre: Centre) -> None:
-    """The form comes with the kind that was given; with another mark it is not part of it."""
+    """A report's kind is preselected when its mark is corrected, and ignored with another mark."""
     ratna = await centre.login("Supervisor")
     call, kind = await genuine(centre), centre.site.settings.kinds[0]
     await ratna.done(f"/calls/{call}/mark", mark="genuine", kind=kind)
@@ -491,7 +497,7 @@ async def test_a_mark_corrected_keeps_what_was_told_of_the_report(centre: Centre
 
 
 async def test_what_people_did_and_what_was_seen_is_said_in_the_readers_language(centre: Centre) -> None:
-    """Neither the audit trail nor a call's facts show the words of scripts."""
+    """The audit trail and a call's facts are in the reader's language."""
     ratna = await centre.login("Supervisor")
     call = await genuine(centre)
     await ratna.post("/lang", {"lang": "id", "back": "/wall"})

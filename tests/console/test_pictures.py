@@ -1,4 +1,4 @@
-"""docs/panduan.md leads through the console that there is: its pages, its labels, and pictures of it."""
+"""docs/panduan.md fits the console: its pages, its labels, and the pictures of it."""
 
 import io
 import re
@@ -16,24 +16,24 @@ from tests.console import pictures
 
 GUIDE: Final = pictures.IMAGES.parent / "panduan.md"
 BESIDE: Final = {"Masuk", "Penelepon"}
-"""Sections of pages that no menu has."""
+"""Sections on pages that are in no menu."""
 
 TAGS: Final = re.compile(r"(?<!\*)\*([^*\s][^*]*)\*(?!\*)")
 NOT_PROSE: Final = re.compile(r"^```.*?^```|`[^`\n]*`|\*\*|!\[[^\]]*\]\([^)]*\)", re.DOTALL | re.MULTILINE)
 
 
 def guide() -> str:
-    """Give the guide."""
+    """Return the guide's text."""
     return GUIDE.read_text("utf-8")
 
 
 def console() -> str:
-    """Give the chapter on the console."""
+    """Return the chapter on the console."""
     return guide().partition("\n## Konsol\n")[2].partition("\n## ")[0]
 
 
 def labels(text: str) -> list[str]:
-    """Give what a text quotes of the console: what is printed in italics."""
+    """Return the labels that a text quotes: what is in italics."""
     prose = NOT_PROSE.sub("", text)
     return [
         " ".join(found.split())
@@ -43,7 +43,7 @@ def labels(text: str) -> list[str]:
 
 
 def test_every_page_of_the_menu_has_its_section() -> None:
-    """In the order of the menu, under the menu's own word, and none for a page that there is not."""
+    """The guide's sections are the menu's pages, in its order and words, and the few beside it."""
     t = tongue(Language.ID)
     menu = [t(text) for _, text, _ in NAVIGATION]
     sections = re.findall(r"^### (.+)$", console(), re.MULTILINE)
@@ -52,7 +52,7 @@ def test_every_page_of_the_menu_has_its_section() -> None:
 
 
 def test_the_pictures_are_those_that_are_made() -> None:
-    """Each that the guide shows is there and small, `make pictures` makes it, and makes no other."""
+    """The guide shows exactly the pictures that `make pictures` makes, and each is small."""
     shown = re.findall(r"!\[[^\]]+\]\(images/([^)]+)\.png\)", guide())
     assert shown == list(dict.fromkeys(shown))
     assert set(shown) == set(pictures.PICTURES)
@@ -62,7 +62,7 @@ def test_the_pictures_are_those_that_are_made() -> None:
 
 
 def check(name: str, png: bytes) -> None:
-    """Check that a picture is one: as wide as its page was seen, and small."""
+    """Check a picture's size, and that it is as wide as its page was seen."""
     assert len(png) <= pictures.MOST_BYTES, name
     with Image.open(io.BytesIO(png)) as image:
         assert image.width == pictures.PICTURES[name].seen
@@ -70,7 +70,7 @@ def check(name: str, png: bytes) -> None:
 
 
 def test_what_the_guide_quotes_stands_in_the_console() -> None:
-    """Whatever is in italics is a label of the console, letter for letter as the catalogue has it."""
+    """Every label that the guide quotes is in the console's catalogue, letter for letter."""
     with words.PO.open("rb") as file:
         catalog = read_po(file, locale="id", domain=DOMAIN)
     said = {
@@ -84,7 +84,7 @@ def test_what_the_guide_quotes_stands_in_the_console() -> None:
 
 
 def test_a_label_that_is_not_there_would_be_found() -> None:
-    """Across lines too; bold, code and pictures are no labels."""
+    """Labels are found across lines too; bold text, code and pictures are no labels."""
     text = "*Papan\npantau* `*71`, **tebal *Cari* lagi**\n\n![*x*](y.png) 2 * 3\n\n* *Blokir*"
     assert labels(text) == ["Papan pantau", "Cari", "Blokir"]
 
@@ -92,7 +92,7 @@ def test_a_label_that_is_not_there_would_be_found() -> None:
 @pytest.mark.redis
 @pytest.mark.slow
 async def test_the_pictures_can_be_made(tmp_path: Path) -> None:
-    """A centre of today is drawn, whole and in Indonesian."""
+    """`made` draws every picture, and each passes `check`."""
     made = await pictures.made()
     assert list(made) == list(pictures.PICTURES)
     for name, png in made.items():

@@ -1,4 +1,4 @@
-"""Commands over the API: from anywhere, with a token and no other right."""
+"""Commands over the API (`--api`), with nothing but an address and a token."""
 
 import json
 import os
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.redis
 
 
 async def command(centre: Centre, home: Path, *words: str, token: str | None = None) -> tuple[int, str, str]:
-    """Run a command on a machine that has nothing of the site but its address and a token."""
+    """Run a command on a machine that has only the site's address and a token."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("SIAGA112_")}
     environ |= {
         "SIAGA112_TOKEN": centre.token if token is None else token,
@@ -48,7 +48,7 @@ async def command(centre: Centre, home: Path, *words: str, token: str | None = N
 async def test_a_decision_is_the_consoles_and_its_words_too(
     centre: Centre, tmp_path: Path, words: str, said: str
 ) -> None:
-    """The program that has the token is in the audit trail."""
+    """A decision made over the API prints its result and is audited as the program's, via the API."""
     code, out, err = await command(centre, tmp_path, *words.split())
     assert (code, err) == (0, "")
     assert said in out
@@ -57,7 +57,7 @@ async def test_a_decision_is_the_consoles_and_its_words_too(
 
 
 async def test_what_is_asked_first_is_asked_here_as_there(centre: Centre, tmp_path: Path) -> None:
-    """Refused in one line without a terminal; `--yes` goes on. Several at once, each with its result."""
+    """Without a terminal, a risky block is refused in one line; with `--yes`, every number is blocked."""
     words = ("block", GENUINE, MISSED, "--for", "1h", "--reason", "threats")
     code, out, err = await command(centre, tmp_path, *words)
     assert (code, out, err.count("\n")) == (1, "", 1)
@@ -88,14 +88,14 @@ async def test_what_is_asked_first_is_asked_here_as_there(centre: Centre, tmp_pa
 async def test_a_list_is_printed_as_on_the_machine_itself(
     centre: Centre, tmp_path: Path, words: str, shown: str
 ) -> None:
-    """With numbers in full, for a token that may see them; that is noted."""
+    """A token that may see numbers gets each list as on the machine itself, with numbers in full."""
     code, out, err = await command(centre, tmp_path, *words.split())
     assert (code, err) == (0, "")
     assert shown in out
 
 
 async def test_the_evidence_sheet_is_written_where_the_command_runs(centre: Centre, tmp_path: Path) -> None:
-    """By the console, of its records; HTML to the screen, PDF to a file."""
+    """The console makes the evidence sheet; the command writes a PDF to a file and HTML to its output."""
     output = tmp_path / "sheet.pdf"
     asked = f"why {BLOCKED} --format pdf --lang id --output {output}".split()
     assert await command(centre, tmp_path, *asked) == (0, "", "")
@@ -108,7 +108,10 @@ async def test_the_evidence_sheet_is_written_where_the_command_runs(centre: Cent
 async def test_what_is_held_is_listed_and_released_by_the_privacy_officers_program(
     centre: Centre, tmp_path: Path
 ) -> None:
-    """The oldest hold first, as on the machine itself; and what is held, by kind."""
+    """A privacy officer's token lists holds, oldest first, releases one and counts all stored data.
+
+    A supervisor's token may not count it.
+    """
     token = await centre.give_token(Role.PRIVACY)
     for number in (BLOCKED, GENUINE):
         await command(centre, tmp_path, "hold", number, "--reason", "case 17", token=token)
@@ -142,7 +145,7 @@ async def test_what_is_held_is_listed_and_released_by_the_privacy_officers_progr
 async def test_what_does_not_work_is_told_in_one_line(  # noqa: PLR0917 - one parameter a column
     centre: Centre, tmp_path: Path, words: str, token: str | None, code: int, told: str
 ) -> None:
-    """What, and the remedy; no traceback."""
+    """An error is one line that says what is wrong, without a traceback."""
     found = await command(centre, tmp_path, *words.split(), token=token)
     assert found[0] == code, found
     assert found[2].count("\n") == 1
@@ -150,7 +153,7 @@ async def test_what_does_not_work_is_told_in_one_line(  # noqa: PLR0917 - one pa
 
 
 async def test_an_objection_goes_its_whole_way_over_the_api(centre: Centre, tmp_path: Path) -> None:
-    """Noted, listed with its deadline, rejected; noted again, and granted by `unblock`."""
+    """An appeal can be made, listed, rejected, made again and granted by `unblock`, all over the API."""
     assert "is noted" in (await command(centre, tmp_path, "appeal", BLOCKED, "--reason", "stolen"))[1]
     code, _, err = await command(centre, tmp_path, "appeal", BLOCKED, "--reason", "again")
     assert code == 1

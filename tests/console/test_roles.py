@@ -1,4 +1,4 @@
-"""Who may do what: every pair of role and route, and nobody at all."""
+"""Who may do what: every pair of role and route, and requests without a login."""
 
 from typing import Final
 
@@ -16,7 +16,7 @@ OPEN: Final = {
     ("GET", "/"), ("GET", "/login"), ("POST", "/login"), ("GET", "/healthz"), ("GET", "/readyz"),
     ("GET", "/api/v1/openapi.json"),
 }  # fmt: skip
-"""What is for everybody: the door itself, and what tells nothing."""
+"""Routes without a permission: the login, and what reveals nothing."""
 
 ROUTES: Final = [one for router in ROUTERS for one in permissions(router.routes)]
 ENDLESS: Final = {"/live"}
@@ -24,7 +24,7 @@ QUERIES: Final = {"/api/v1/events": "?follow=false", "/api/v1/callers/{number}":
 
 
 def filled(path: str, centre: Centre, call: str) -> str:
-    """Put something into a route's path that there is."""
+    """Return a route's path with values filled in."""
     hidden = centre.site.hiding.hide(PROPOSED)
     values = {"call": call, "reference": hidden, "number": GENUINE, "decision": "disallow"}
     for name, value in values.items():
@@ -33,7 +33,7 @@ def filled(path: str, centre: Centre, call: str) -> str:
 
 
 async def test_every_pair_of_role_and_route_is_as_the_table_says(centre: Centre) -> None:
-    """With the permission a route is reached, whatever it then says; without it, it is refused: 403."""
+    """A role reaches a route if and only if it has the route's permission; otherwise it gets a 403."""
     call = (await centre.ask("GET", "calls?operator=Budi&mark=unmarked"))[1]["items"][0]["call"]
     routes = [one for one in ROUTES if one[:2] not in OPEN and one[1] not in ENDLESS]
     wrong, pairs = [], 0
@@ -58,7 +58,7 @@ async def test_every_pair_of_role_and_route_is_as_the_table_says(centre: Centre)
 
 
 async def test_nobody_gets_in_anywhere(centre: Centre) -> None:
-    """Without a session a page leads to the login, a form is refused; without a token the API says 401."""
+    """Without a login, a page redirects to the login; a form and the API answer 401."""
     browser = centre.nobody()
     for method, path, needed in ROUTES:
         if (method, path) in OPEN:
@@ -76,15 +76,15 @@ async def test_nobody_gets_in_anywhere(centre: Centre) -> None:
 
 
 def test_every_permission_is_asked_for_and_given_to_somebody() -> None:
-    """A permission that no route asks for, or nobody has, is a word without a meaning."""
+    """Every permission is required by some route and granted to some role."""
     assert {needed for _, _, needed in ROUTES if needed} == set(Permission)
     assert set().union(*MAY.values()) == set(Permission)
 
 
 def test_roles_are_as_the_contract_says() -> None:
-    """Operators decide nothing, privacy blocks nobody, an admin sees no caller (contract: roles).
+    """Operators decide nothing, privacy officers block nobody, and admins see no caller.
 
-    Who is on duty when the police asks is a supervisor: he may keep evidence, and erases nothing.
+    A supervisor may hold evidence, being on duty when the police ask, but may erase nothing.
     """
     assert Permission.DECIDE not in MAY[Role.OPERATOR]
     assert MAY[Role.PRIVACY].isdisjoint({Permission.DECIDE, Permission.MODE, Permission.MARK})
