@@ -1,4 +1,4 @@
-"""Makes up a month of CEL in the proportions of the centre's first month; it is always the same.
+"""Make up a month of CEL in the proportions of the centre's first month. It is always the same.
 
     python -m tests.backtest.month month.csv [COPIES]
 

@@ -1,4 +1,4 @@
-"""Writes docs/backtest-month.md: the command's output for the made-up month.
+"""Write docs/backtest-month.md: the command's output for the made-up month.
 
 python -m tests.backtest.page
 """

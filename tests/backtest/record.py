@@ -1,4 +1,4 @@
-"""Records the same real calls in all four forms at once: AMI capture, CEL, CDR and queue_log.
+"""Record the same real calls in all four forms at once: AMI capture, CEL, CDR and queue_log.
 
     python -m tests.backtest.record [22|16]
 

@@ -36,7 +36,7 @@ def read(name: str) -> History:
     ],
 )
 def test_a_file_has_its_calls_and_their_outcome(name: str, outcome: Outcome, count: int) -> None:
-    """A dial that rang no phone is unserved; other channels' rows and operators' events are no calls."""
+    """Each file has this many calls, all with this outcome; rows of other channels make no calls."""
     assert read(name).outcomes() == {outcome: count}
 
 

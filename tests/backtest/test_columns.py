@@ -135,10 +135,10 @@ PIECES: Final = st.sampled_from(['"', ",", '","', '""', "a", " ", "\r", "\\", "|
 @example(pieces=['"', "a", '","', "1", '"'])
 @given(pieces=st.lists(PIECES, max_size=9))
 def test_a_row_is_split_as_csv_splits_it(pieces: list[str]) -> None:
-    """A row with quotes around every field takes a short way, which must give what the long one gives."""
+    """The short cut for rows with quotes around every field gives what the `csv` module gives."""
     line = "".join(pieces)
     assume('\\"' not in line and "\r" not in line[:-1])
     for width in (1, 2, 3):
         split = splitter(Form.CSV, ",", width)
-        split('"torn\n')  # which must not reach into the next line
+        split('"torn\n')  # this must not affect the next line
         assert split(line + "\n") == next(csv.reader((line + "\n",)), [])

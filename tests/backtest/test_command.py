@@ -163,7 +163,7 @@ REFUSED: Final = {
 
 @pytest.mark.parametrize(("arguments", "code", "words"), REFUSED.values(), ids=list(REFUSED))
 def test_refused(config: Path, arguments: list[str], code: int, words: str) -> None:
-    """An invalid request prints one clear line, with the exit code of the contract."""
+    """An invalid request prints one clear line and no output, and exits with 1 or 2."""
     ended = backtest(config, *arguments)
     assert ended.code == code
     assert words in " ".join(ended.err.replace("│", " ").split())

@@ -94,7 +94,7 @@ def test_the_price_is_the_answered_calls_that_would_have_been_rejected() -> None
 
 
 def test_a_call_that_begins_where_the_sixth_ends_is_rejected_and_one_before_makes_it_doubtful() -> None:
-    """The verdict is asked at the begin of a call; a call parallel to the sixth makes that doubtful."""
+    """A call that begins when the sixth misuse ends is rejected; one that overlaps it makes it doubtful."""
     calls = pranks(6)
     sixth = calls[-1].finding.call
     after = past(51, sixth.ended, FactKind.CONNECTED)
@@ -147,7 +147,7 @@ def test_a_surge_that_was_recorded_spares_everybody() -> None:
 
 
 def test_a_genuine_report_protects() -> None:
-    """A caller who reported something genuine is not blocked without a person, as live."""
+    """A caller with a recent genuine report is not blocked; the block is only proposed, as live."""
     report = past(50, START - HOUR, FactKind.CONNECTED, mark=Mark.GENUINE.value)
     result = run([report, *pranks(8)])
     assert (result.numbers("temporary"), result.numbers("proposed")) == (0, 1)

@@ -1,16 +1,16 @@
-"""Makes up a year of calls like the made-up month, with numbers that lapse and are sold again.
+"""Make up a year of calls like the made-up month, with numbers that lapse and are sold again.
 
     python -m tests.backtest.year > docs/backtest-year.md
 
-The month is `tests.backtest.month`, thirteen times with other dice. What is assumed beside it, since nobody
-knows it of Serang:
+The month is `tests.backtest.month`, thirteen times with different seeds. Further assumptions, as nobody knows
+these facts about Serang:
 
-- of the numbers that misuse the line one in twenty lapses each month; whoever had it goes on with another;
+- one in twenty of the misusing numbers lapses each month, and its user continues with another number;
 - a lapsed number is silent for 60 days and then sold again (Permenkominfo 14/2018);
-- its new owner has one emergency, at any time within the half year after, calls once, and once more a minute
-  later if turned away.
+- its new owner has one emergency, at any time within the following half year, and calls twice, 60 s apart.
 
-The last is far more than is likely: it asks what a policy does to a new owner who needs help, not how often.
+The last is far more than is likely: the year shows what a policy does to a new owner who needs help, not how
+often that happens.
 """
 
 import sys
