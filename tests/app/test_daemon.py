@@ -1,4 +1,4 @@
-"""The running daemon and who watches it: systemd's protocol, SIGHUP, SIGTERM, a loop that stands still."""
+"""The running daemon and who watches it: systemd's protocol, SIGHUP, SIGTERM, a frozen loop."""
 
 import asyncio
 import json
@@ -37,7 +37,7 @@ Screener._at_hand = freeze
 from siaga112.cli import main
 main()
 """
-"""The daemon, whose every question stops the event loop, as no code of ours should."""
+"""A daemon in which every question blocks the event loop."""
 
 
 HANGING = """
@@ -47,11 +47,11 @@ RunningFile.write = lambda *_: time.sleep(60)
 from siaga112.cli import main
 main()
 """
-"""The daemon on a disk that hangs when it says what it runs with."""
+"""A daemon on a disk that hangs when the running file is written."""
 
 
 class Running:
-    """`siaga112 run --only screen` with a service manager of ours."""
+    """`siaga112 run --only screen` with a service manager of our own."""
 
     def __init__(self) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="s112-test-"))
@@ -71,7 +71,7 @@ class Running:
         )
 
     async def start(self, program: tuple[str, ...] = ("-m", "siaga112")) -> None:
-        """Start it; wait until it says that it is ready."""
+        """Start it; wait until it reports that it is ready."""
         path = str(self.home / "notify")
         self._manager.bind(path)
         self._manager.settimeout(0)
@@ -100,20 +100,20 @@ class Running:
             self.lines.put_nowait(json.loads(without_secrets(line.decode())))
 
     async def hears(self, state: str) -> None:
-        """Wait until the service manager was told so."""
+        """Wait until the service manager gets this state."""
         async with within(PATIENCE, f"{state} to the service manager"):
             while await self.told.get() != state:
                 pass
 
     async def logs(self, event: str) -> dict[str, Any]:
-        """Give the next line of that event."""
+        """Return the next log line of this event."""
         async with within(PATIENCE, f"the line {event}"):
             while (line := await self.lines.get())["event"] != event:
                 pass
             return line
 
     async def ask(self) -> str:
-        """Ask as the dialplan does; give the variables that were set, '' if the connection just closed."""
+        """Ask as the dialplan does; return the variables that were set, '' if the connection just closed."""
         async with within(PATIENCE, "a connection to the daemon"):
             reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.write(request(NUMBER))
@@ -130,13 +130,13 @@ class Running:
         return said.decode()
 
     async def tells(self, words: str) -> None:
-        """Ask until that is told: a change is known to verdicts within a second, not at once."""
+        """Ask until the answer has these words: verdicts use a change within a second, not at once."""
         async with asyncio.timeout(PATIENCE):
             while words not in await self.ask():
                 pass  # each look is a caller's question
 
     async def command(self, *arguments: str) -> None:
-        """Run a command to its good end, where the other half has been before."""
+        """Run a command that must succeed, where the tracking half has created the tables."""
         store = site_store(self.home / "state", "lab")
         await store.published()
         await store.close()
@@ -148,7 +148,7 @@ class Running:
         assert await exit_code(process, f"siaga112 {' '.join(arguments)}") == 0
 
     async def ended(self) -> int:
-        """Give its exit code."""
+        """Return its exit code."""
         return await exit_code(self.process, "the daemon", PATIENCE)
 
     async def clear(self) -> None:
@@ -165,7 +165,7 @@ class Running:
 
 @pytest.fixture
 async def running() -> AsyncIterator[Running]:
-    """Give a daemon that can be started."""
+    """Yield a daemon that can be started."""
     daemon = Running()
     daemon.write()
     yield daemon
@@ -179,11 +179,14 @@ for name in ("sqlalchemy", "alembic", "psycopg", "sqlite3", "panoramisk"):
 from siaga112.cli import main
 main()
 """
-"""The daemon where nothing of a database, or of what follows a PBX, can be loaded."""
+"""A daemon that can load no library of a database, or of what follows a PBX."""
 
 
 async def test_the_screening_half_screens_where_no_database_can_be_loaded(running: Running) -> None:
-    """Neither has a part in a verdict, nor 28 MB and a fifth of a second of its start."""
+    """The screening half needs no library of a database or of what follows a PBX.
+
+    Without them it saves 28 MB and a fifth of a second at its start.
+    """
     await running.start(("-c", WITHOUT_A_DATABASE))
     await running.tells("ALLOW")
     await running.command("block", NUMBER, "--permanent", "--reason", "asked")
@@ -199,7 +202,7 @@ import rich, greenlet
 
 
 async def test_the_screening_half_does_not_load_what_libraries_would_like_to() -> None:
-    """None of it has a part in a verdict; whoever needs it can load it afterwards (`lean`)."""
+    """The screening half does not load what its libraries would like to; it can be loaded later (`lean`)."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", LOADED, stdout=asyncio.subprocess.PIPE
     )
@@ -212,7 +215,10 @@ WITHOUT_UMASK = "import os; os.umask(0); from siaga112.cli import main; main()"
 
 
 async def test_the_state_directory_is_for_the_daemons_user_alone(running: Running) -> None:
-    """0700 and 0600, without a umask, and also what an earlier version left open; a stranger's file stays."""
+    """Only the daemon's user can read its files, with any umask and after older versions.
+
+    A file that is not ours keeps its mode.
+    """
     state = running.home / "state"
     (state / "redis").mkdir(parents=True)
     for name in ("outbox.db", "redis/redis.log", "README"):
@@ -230,14 +236,14 @@ async def test_the_state_directory_is_for_the_daemons_user_alone(running: Runnin
 
 
 async def until(what: Callable[[], Any]) -> None:
-    """Ask again until the answer is yes."""
+    """Ask again until the answer is true."""
     async with asyncio.timeout(PATIENCE):
         while not await what():
             pass
 
 
 async def test_the_service_manager_hears_of_readiness_life_and_the_end(running: Running) -> None:
-    """READY when the dialplan can ask, WATCHDOG while the loop turns, STOPPING, and exit 0 at SIGTERM."""
+    """The daemon sends READY=1, then WATCHDOG=1 again and again, and STOPPING=1 before it exits with 0."""
     await running.start()
     assert "SIAGA_VERDICT" in await running.ask()
     await running.hears("WATCHDOG=1")
@@ -248,7 +254,7 @@ async def test_the_service_manager_hears_of_readiness_life_and_the_end(running: 
 
 
 async def test_a_reload_takes_over_what_can_change_and_names_what_cannot(running: Running) -> None:
-    """At SIGHUP the treatment changes with the next call; a port waits for a restart, and is named."""
+    """After SIGHUP the next call gets the new treatment, and a key that needs a restart is logged."""
     await running.start()
     await running.command("block", NUMBER, "--permanent", "--reason", "threats")
     await running.tells('SIAGA_TREATMENT "announce"')
@@ -262,7 +268,7 @@ async def test_a_reload_takes_over_what_can_change_and_names_what_cannot(running
 
 
 async def test_a_disk_that_hangs_holds_up_neither_a_verdict_nor_a_reload(running: Running) -> None:
-    """What is written for the doctor alone is written beside the loop: verdicts and the watchdog go on."""
+    """A disk that hangs on the running file delays neither verdicts nor a reload nor the watchdog."""
     await running.start(("-c", HANGING))
     assert "SIAGA_VERDICT" in await running.ask()
     running.write('[policy]\ntreatment = "announce"\n')
@@ -275,7 +281,7 @@ async def test_a_disk_that_hangs_holds_up_neither_a_verdict_nor_a_reload(running
 
 
 async def test_a_reload_reaches_the_promise_in_the_metrics(running: Running) -> None:
-    """Who counts the calls in time reads the promise that was taken over; it went on with the old one."""
+    """After a reload the metrics have the new promised answer time."""
     await running.start()
     running.write('[service_level]\nanswer_within = "7s"\n')
     running.process.send_signal(signal.SIGHUP)
@@ -289,7 +295,7 @@ async def test_a_reload_reaches_the_promise_in_the_metrics(running: Running) -> 
 
 @pytest.mark.fault("sighup")
 async def test_a_reload_with_a_bad_file_keeps_the_old_one(running: Running) -> None:
-    """One line says what is wrong; verdicts go on as before."""
+    """A reload with a bad file is refused in one line, and verdicts go on with the old configuration."""
     await running.start()
     await running.command("block", NUMBER, "--permanent", "--reason", "threats")
     await running.tells('SIAGA_TREATMENT "announce"')
@@ -313,7 +319,7 @@ UNREADABLE: Final = {
 
 @pytest.mark.fault("sighup")
 async def test_a_reload_always_ends(running: Running) -> None:
-    """Whatever stands in the file, one line says what is wrong, systemd hears READY=1, and calls go on."""
+    """Whatever the file has in it, one line says what is wrong, systemd gets READY=1, and calls go on."""
     await running.start()
     good = running.config.read_bytes()
     for bad in UNREADABLE.values():
@@ -331,7 +337,10 @@ async def test_a_reload_always_ends(running: Running) -> None:
 
 
 async def test_a_loop_that_stands_still_ends_the_process(running: Running) -> None:
-    """The thread beside it ends the process and says where it stood; the socket closes, calls go on."""
+    """A thread ends a process whose loop is frozen, with 70 and a log line that says where it stood.
+
+    The connection closes, so the call goes on.
+    """
     await running.start(("-c", FREEZING))
     assert await running.ask() == ""
     assert await running.ended() == 70
@@ -341,7 +350,7 @@ async def test_a_loop_that_stands_still_ends_the_process(running: Running) -> No
 
 
 async def test_a_process_that_was_stopped_as_a_whole_goes_on(running: Running) -> None:
-    """SIGSTOP is no frozen loop: continued, it answers."""
+    """A process that was stopped (SIGSTOP) is not taken for a frozen loop: continued, it answers."""
     await running.start()
     running.process.send_signal(signal.SIGSTOP)
     with pytest.raises(TimeoutError):

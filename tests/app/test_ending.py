@@ -1,4 +1,4 @@
-"""Parts of the daemon that are wired in `app`."""
+"""How the daemon ends its parts, and restarts one that fails."""
 
 import asyncio
 from contextlib import suppress
@@ -12,7 +12,10 @@ from siaga112.settings.schema import Settings
 
 
 async def test_a_part_that_swallows_its_end_is_told_again() -> None:
-    """SIGTERM ends the daemon, also where a driver takes a cancelled command for a failed one."""
+    """A part that swallows its cancellation is cancelled again, so that SIGTERM always ends the daemon.
+
+    A driver may take a cancelled command for a failed one.
+    """
 
     async def stubborn() -> None:
         with suppress(asyncio.CancelledError):
@@ -28,7 +31,7 @@ async def test_a_part_that_swallows_its_end_is_told_again() -> None:
 
 
 async def test_a_part_that_ends_takes_no_other_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is told, shown as not ready, and begun anew, while the others go on and SIGTERM still ends all."""
+    """A part that fails is logged and restarted while the others go on, and SIGTERM still ends all."""
     monkeypatch.setattr(supervision, "AGAIN_SECONDS", (0.0,))
     begun = 0
     stopping = asyncio.Event()

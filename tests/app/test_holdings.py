@@ -1,4 +1,4 @@
-"""What is held is counted: nothing that is kept of a person is left out, and each kind says how long."""
+"""All stored personal data is counted, and each kind says how long it is kept."""
 
 import sqlite3
 from contextlib import closing
@@ -17,15 +17,15 @@ from siaga112.settings.schema import Settings
 from tests.samples import NOW, entry, prank
 
 OF_NOBODY: Final = {"site", "tally", "imposition", "webhook"}
-"""Tables in which nothing is of a caller or of somebody who works here, but for who switched the mode."""
+"""Tables without data on callers or staff, except who switched the mode."""
 
 AT: Final = 1_795_000_000_000
 ELSEWHERE: Final = {Kind.STANDINGS, Kind.SNAPSHOT, Kind.IN_PROGRESS, Kind.OUTBOX, Kind.ASIDE, Kind.FILES}
-"""What lies in Redis, or in files."""
+"""Kinds that are stored in Redis or in files."""
 
 
 def test_every_table_is_counted_or_of_nobody() -> None:
-    """Whoever adds one says which: what is held must not be told with something left out."""
+    """Every table is counted or is in OF_NOBODY, so that a new one cannot be left out of `privacy`."""
     counted = {rows.table.name for rows in ROWS.values()}
     assert counted | OF_NOBODY == set(METADATA.tables)
     assert counted & OF_NOBODY == set()
@@ -33,7 +33,7 @@ def test_every_table_is_counted_or_of_nobody() -> None:
 
 
 def test_every_kind_says_how_long_it_is_kept() -> None:
-    """A kind that goes by its age has one; where a setting rules it, the setting exists."""
+    """A kind that ends by its age has a span, and a setting that it names exists and has that span."""
     settings = Settings()
     found = kept(settings)
     assert list(found) == list(Kind)
@@ -45,7 +45,7 @@ def test_every_kind_says_how_long_it_is_kept() -> None:
 
 
 def test_with_a_key_no_kind_has_a_number_in_full() -> None:
-    """Hashed where a caller is named, and nothing where nobody is."""
+    """With a caller key, no kind stores a number in full."""
     hashed = kept(Settings.model_validate({"privacy": {"caller_key": "sixteen letters!"}}))
     assert {one.numbers for one in hashed.values()} == {Numbers.HASHED, Numbers.NONE}
     assert {one.numbers for one in kept(Settings()).values()} == {Numbers.FULL, Numbers.NONE}
@@ -62,12 +62,12 @@ def test_with_a_key_no_kind_has_a_number_in_full() -> None:
     ],
 )
 def test_the_next_goes_when_the_oldest_is_too_old(held: Holding, age: Kept, until: int | None) -> None:
-    """Unless it has an end of its own, or none that a clock knows."""
+    """The next end is the known one, else that of the oldest if age ends each, else none."""
     assert age.until(held) == until
 
 
 async def test_what_lies_in_files_is_counted_beside_them(tmp_path: Path) -> None:
-    """Calls in progress and ended ones in the outbox, what was set aside there, and damaged files."""
+    """Data in files is counted: calls in progress, the outbox, what was set aside, damaged files."""
     settings = Settings.model_validate({"state_dir": str(tmp_path)})
     nothing = {kind: Holding(0) for kind in (Kind.IN_PROGRESS, Kind.OUTBOX, Kind.ASIDE, Kind.FILES)}
     assert in_files(settings) == nothing
@@ -86,7 +86,7 @@ async def test_what_lies_in_files_is_counted_beside_them(tmp_path: Path) -> None
 
 
 def test_a_file_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
-    """What is no outbox is told as not looked at, not as empty."""
+    """An outbox that cannot be read is left out of the counts, and is not counted as empty."""
     (tmp_path / "outbox.db").write_bytes(b"no database at all" * 100)
     assert set(in_files(Settings.model_validate({"state_dir": str(tmp_path)}))) == {Kind.FILES}
     with closing(sqlite3.connect(tmp_path / "other.db")) as other:

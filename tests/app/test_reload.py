@@ -1,4 +1,4 @@
-"""Each key that SIGHUP takes over, changed on a running daemon: what the line does changes with it."""
+"""Each key that SIGHUP takes over, changed on a running daemon, changes what the line does."""
 
 import json
 import signal
@@ -29,22 +29,22 @@ BASE: Final = {
     "policy.blocks_per_hour": "0",
     "policy.cap_permanent": "0",
 }
-"""Three misuses block, as often as one likes."""
+"""Three misuses block, without any cap."""
 
 
 @dataclass
 class Line:
-    """The line, and callers whom nobody has seen before."""
+    """The line, with callers who have never called before."""
 
     rig: Rig
     first: dict[str, str]
-    """What the daemon was started with, as TOML."""
+    """The configuration that the daemon was started with, as TOML."""
     rows: int = 0
     _numbers: Iterator[int] = field(default_factory=lambda: count(20_000_000))
     number: str = ""
 
     def another(self) -> str:
-        """Let somebody else call from now on."""
+        """Choose a new caller; return the number."""
         self.number = f"0812{next(self._numbers)}"
         return self.number
 
@@ -61,13 +61,13 @@ class Line:
         assert (await daemon.event("reloaded", since=since))["changed"]
 
     async def misuses(self, times: int) -> CallerRecord:
-        """Let the caller misuse the line so often; give the record once all is written."""
+        """Make the caller misuse the line this many times; return the record when all is written."""
         for _ in range(times):
             self.rig.misuse(self.number)
         return await self.recorded(times)
 
     async def recorded(self, calls: int) -> CallerRecord:
-        """Give the caller's record once so many calls more are in the ledger."""
+        """Wait until this many more calls are in the ledger; return the caller's record."""
         self.rows += calls
         await self.rig.until_recorded(self.rows)
         caller = canonical(self.number)
@@ -78,11 +78,11 @@ class Line:
 
 Effect = Callable[[Line], Awaitable[None]]
 KEYS: Final[dict[str, tuple[dict[str, str], Effect]]] = {}
-"""Each key: what is written, and what is seen then."""
+"""Each key: what is written, and the check of its effect."""
 
 
 def key(name: str, value: str, **others: str) -> Callable[[Effect], Effect]:
-    """Say what a key is changed to, and what else must be so for it to be seen."""
+    """Register the check of a key: its new value, and the others that make its effect visible."""
 
     def put(effect: Effect) -> Effect:
         KEYS[name] = ({name: value, **{key.replace("__", "."): one for key, one in others.items()}}, effect)
@@ -286,7 +286,7 @@ async def _a_report_can_be_of_that_district(line: Line) -> None:
 async def _a_recording_has_a_place(line: Line) -> None:
     call = (await _answered(line)).call.id
     (row,) = json.loads(await line.rig.done("calls", "--call", call, "--json"))
-    assert row["recording_url"] is None  # of this call there is none
+    assert row["recording_url"] is None  # this call has no recording
 
 
 def _as_toml(values: dict[str, Any], section: str = "") -> Iterator[tuple[str, str]]:
@@ -298,7 +298,7 @@ def _as_toml(values: dict[str, Any], section: str = "") -> Iterator[tuple[str, s
 
 
 async def test_every_key_that_a_reload_takes_over_changes_what_the_line_does(redis: RedisServer) -> None:
-    """One daemon, reloaded for each key; its effect is seen on calls, questions or figures."""
+    """For every key that a reload takes over, a check sees its effect on a running daemon."""
     assert set(KEYS) == {name for name in Settings().by_key() if Settings.reloadable(name)}
     async with rig(redis, more='stale_after = "0s"\n[service_level]\nanswer_within = "9s"\n') as found:
         started = tomllib.loads(found.daemon.config.read_text("utf-8"))

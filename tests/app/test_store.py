@@ -1,4 +1,4 @@
-"""A site's store: the mode by either of its halves, and what a command leaves behind."""
+"""A site's store: the mode in the records and in Redis, and what a command leaves behind."""
 
 import os
 from collections.abc import AsyncIterator, Iterator
@@ -26,14 +26,14 @@ EARLIER = Switch(Mode.ENFORCE, NOW - 1, "budi", "figures read")
 
 @pytest.fixture
 def redis() -> Iterator[RedisServer]:
-    """Give a test a server that it may stop."""
+    """Yield a server that the test may stop."""
     with plain() as server:
         yield server
 
 
 @pytest.fixture
 async def store(redis: RedisServer, tmp_path: Path) -> AsyncIterator[SiteStore]:
-    """Give a site's store; its database's folder is made by whoever wants it there."""
+    """Yield a site's store. A test that wants the database creates its folder."""
     opened = published_store(f"sqlite:///{tmp_path}/db/siaga112.db", redis.url, "lab", DAY, 60.0)
     yield opened
     await opened.close()
@@ -42,7 +42,7 @@ async def store(redis: RedisServer, tmp_path: Path) -> AsyncIterator[SiteStore]:
 async def test_off_is_heeded_while_either_is_away(
     store: SiteStore, redis: RedisServer, tmp_path: Path
 ) -> None:
-    """The kill switch needs one of them, and it is said which of them has not heard of it."""
+    """The mode can be switched with the database or Redis away, and the store says which one lacks it."""
     assert await store.switch(OFF, Mode.ENFORCE), "without the database"
     assert await store.switched() == OFF
     assert list(store.late) == ["the database does not have the new mode yet"]
@@ -59,7 +59,7 @@ async def test_off_is_heeded_while_either_is_away(
 
 
 async def test_without_both_nothing_is_claimed(store: SiteStore, redis: RedisServer) -> None:
-    """Whoever switches is told that nobody has it."""
+    """Without both, the mode can be neither switched nor read."""
     redis.stop()
     with pytest.raises(StoreDownError):
         await store.switch(OFF, Mode.ENFORCE)
@@ -71,7 +71,7 @@ async def test_without_both_nothing_is_claimed(store: SiteStore, redis: RedisSer
 async def test_an_earlier_switch_is_refused_whichever_has_heard_of_the_later(
     store: SiteStore, has_it: str, tmp_path: Path
 ) -> None:
-    """Off is not undone by somebody who did not know of it."""
+    """A switch that is older than the stored one is refused, whichever of the two stores has it."""
     (tmp_path / "db").mkdir()
     assert await getattr(store, has_it).switch(OFF, Mode.ENFORCE)
     assert not await store.switch(EARLIER, Mode.OBSERVE)
@@ -83,7 +83,7 @@ async def test_an_earlier_switch_is_refused_whichever_has_heard_of_the_later(
 
 @pytest.fixture
 async def desk(redis: RedisServer, tmp_path: Path) -> AsyncIterator[DecidingStore]:
-    """Give a store as a command opens it, where a daemon has been."""
+    """Yield a store as a command opens it, where a daemon has been before."""
     url = f"sqlite:///{tmp_path}/siaga112.db"
     made = published_store(url, redis.url, "lab", DAY, 60.0)
     await made.published()
@@ -94,7 +94,7 @@ async def desk(redis: RedisServer, tmp_path: Path) -> AsyncIterator[DecidingStor
 
 
 async def test_verdicts_know_of_a_decision_when_the_command_ends(desk: DecidingStore) -> None:
-    """Without a daemon that publishes: a command does it itself."""
+    """A command publishes its decision itself, so verdicts use it without a daemon."""
     await change(desk, blocked_for_good)
     assert (await desk.standing(CALLER)).level is Level.PERMANENT
     assert desk.late == {}
@@ -103,7 +103,7 @@ async def test_verdicts_know_of_a_decision_when_the_command_ends(desk: DecidingS
 async def test_a_decision_stands_while_redis_is_away_and_that_is_said(
     desk: DecidingStore, redis: RedisServer
 ) -> None:
-    """It is in the records; verdicts learn it when Redis is back."""
+    """A decision made while Redis is away is in the records, and the store says that verdicts lack it."""
     redis.stop()
     await change(desk, blocked_for_good)
     assert (await desk.load(CALLER)).blocks
@@ -111,7 +111,7 @@ async def test_a_decision_stands_while_redis_is_away_and_that_is_said(
 
 
 async def test_a_command_makes_no_block_list_of_a_part(desk: DecidingStore, redis: RedisServer) -> None:
-    """An emptied Redis is made anew by the daemon, or by whoever asks for that: not by the way."""
+    """A command publishes nothing to an emptied Redis, and says that the whole block list is missing."""
     redis.ask("FLUSHALL")
     await change(desk, blocked_for_good)
     assert await desk.standing(CALLER) == NOBODY
@@ -119,7 +119,7 @@ async def test_a_command_makes_no_block_list_of_a_part(desk: DecidingStore, redi
 
 
 async def test_a_command_makes_no_database(redis: RedisServer, tmp_path: Path) -> None:
-    """Where there is none, the configuration is another one than the daemon's, or none has run yet."""
+    """A command does not create a missing database, as its configuration may be the wrong one."""
     url = f"sqlite:///{tmp_path}/siaga112.db"
     opened = open_desk(url, lambda: RedisBlockList(connect(redis.url), "lab"), "lab", DAY, DAY)
     with pytest.raises(StoreDownError, match=r"there is no .*siaga112\.db; the daemon creates it"):

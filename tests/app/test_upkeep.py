@@ -1,4 +1,4 @@
-"""What keeps the records for years, by the commands that the manual names."""
+"""Backup, restore, move and upgrade of the records, by the commands that the manual names."""
 
 import asyncio
 import re
@@ -24,7 +24,7 @@ MANUAL: Final = Path(__file__).parents[2] / "docs" / "manual.md"
 
 
 def lines_of_the_chapter() -> list[str]:
-    """Give what the chapter says to type, in its order."""
+    """Return the shell lines of the chapter, in order."""
     chapter = (
         MANUAL.read_text("utf-8").partition("### Backup, restore, move, upgrade\n")[2].partition("\n### ")[0]
     )
@@ -34,7 +34,7 @@ def lines_of_the_chapter() -> list[str]:
 
 @pytest.fixture
 def admin(live: Shell) -> Shell:
-    """Give a shell in which the chapter's words are programs; of systemctl it is kept what was asked."""
+    """Return a shell that has the chapter's programs; `systemctl` only records its arguments."""
     (live.home / "bin").mkdir()
     siaga112 = shlex.join((sys.executable, "-m", "siaga112"))
     for name, does in {
@@ -50,7 +50,7 @@ def admin(live: Shell) -> Shell:
 
 
 async def typed(admin: Shell, line: str) -> str:
-    """Type a line of the chapter; give what it printed."""
+    """Run a line of the chapter; return its output."""
     line = line.replace("/var/lib/siaga112", str(admin.home / "state"))
     process = await asyncio.create_subprocess_exec(
         *("sh", "-ec", line),
@@ -67,7 +67,7 @@ async def typed(admin: Shell, line: str) -> str:
 
 @pytest.mark.postgresql
 async def test_the_chapter_to_the_letter(admin: Shell) -> None:
-    """A backup comes back here, and on a PostgreSQL; what was decided after it is gone."""
+    """A backup can be restored here and on PostgreSQL, and undoes what was decided after it."""
     enable, start, backup, restore, migrate, move, begin, rebuild = lines_of_the_chapter()
     await typed(admin, enable)
     await typed(admin, start)
@@ -98,7 +98,7 @@ async def test_the_chapter_to_the_letter(admin: Shell) -> None:
 
 
 async def test_a_restore_over_what_is_there_is_asked_for(live: Shell) -> None:
-    """Nothing is overwritten by a slip of the finger."""
+    """A restore over existing records needs `--replace`."""
     backup = str(live.home / "backup.zip")
     (await live("backup", backup)).done()
     said = (await live("restore", backup)).failed(1)
@@ -107,7 +107,7 @@ async def test_a_restore_over_what_is_there_is_asked_for(live: Shell) -> None:
 
 
 async def test_another_sites_backup_and_what_is_none_are_refused(live: Shell) -> None:
-    """One line, and nothing is changed."""
+    """Another site's backup, and a file that is no backup, are refused in one line."""
     backup, junk = live.home / "backup.zip", live.home / "junk.zip"
     (await live("backup", str(backup))).done()
     junk.write_bytes(b"no backup")
@@ -117,7 +117,7 @@ async def test_another_sites_backup_and_what_is_none_are_refused(live: Shell) ->
 
 
 async def test_migrating_twice_is_once(shell: Shell) -> None:
-    """It makes the tables where there are none, and else says that there is nothing to do."""
+    """`migrate` creates the tables once, and then says that they are there."""
     (shell.home / "state").mkdir(mode=0o700)
     assert (await shell("migrate")).done() == "made the tables, version 0001\n"
     assert (shell.home / "state" / DATABASE).stat().st_mode & 0o777 == 0o600

@@ -1,4 +1,4 @@
-"""A site's records as on one morning, and what commands print of them at 80 columns."""
+"""A site's records on one morning, and what commands print of them at 80 columns."""
 
 import asyncio
 import io
@@ -48,7 +48,7 @@ from tests.samples import RULES, answered, prank
 COLUMNS: Final = 80
 ZONE: Final = ZoneInfo("Asia/Jakarta")
 AT: Final[Millis] = int(datetime(2026, 11, 28, 10, tzinfo=ZONE).timestamp()) * SECOND
-"""When the commands are asked."""
+"""When the commands run."""
 
 MINUTE: Final[Millis] = 60 * SECOND
 MISUSER: Final = Caller("+6281211111111")
@@ -61,7 +61,7 @@ PROPOSED: Final = Caller("+6281255555555")
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """What people write, and what the PBX names a call."""
+    """Texts that people write, and the host name in ids of calls."""
 
     host: str = ""
     reason: str = "threats, report 17/2026"
@@ -90,7 +90,7 @@ LONG: Final = Texts(
 
 @contextmanager
 def frozen() -> Iterator[None]:
-    """Let the commands take AT for now, in a terminal of 80 columns."""
+    """Set the time of commands to AT, and the width of their terminal to 80 columns."""
     now = datetime.fromtimestamp(AT / SECOND, ZONE)
     with (
         patch("siaga112.app.desk.now", lambda: AT),
@@ -117,7 +117,7 @@ class Site:
         asyncio.run(fill(home / "state", texts))
 
     def __call__(self, command: str) -> str:
-        """Run a command that does its work; return what it prints."""
+        """Run a command that must print no error; return its output."""
         out, err = io.StringIO(), io.StringIO()
         with (
             frozen(),

@@ -1,4 +1,4 @@
-"""A shell that runs commands, and one at a site whose Redis runs."""
+"""A shell that runs commands, and one at a site with a running Redis."""
 
 import asyncio
 import json
@@ -40,12 +40,13 @@ os.setgid(int(sys.argv[1]))
 os.setuid(int(sys.argv.pop(1)))
 main()
 """
-"""A command as another user, who may not be able to read our Python: loaded first, then changed."""
+"""Run a command as another user. Everything is imported first: that user may not be able to read our Python.
+"""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -53,11 +54,11 @@ class Ended:
 
     @property
     def json(self) -> Any:
-        """What it printed, read as JSON."""
+        """The output, parsed as JSON."""
         return json.loads(self.out)
 
     def failed(self, code: int) -> str:
-        """Give the one line with which it failed."""
+        """Check that it failed with this code and one line; return the line."""
         assert self.code == code, self
         assert self.out == ""
         assert self.err.startswith("siaga112: ")
@@ -65,7 +66,7 @@ class Ended:
         return self.err.rstrip("\n")
 
     def done(self) -> str:
-        """Give what it printed, having ended well and without a word on stderr."""
+        """Check that it succeeded and printed no error; return its output."""
         assert (self.code, self.err) == (0, ""), self
         return self.out
 
@@ -88,7 +89,7 @@ class Shell:
         self.config.write_text("\n".join(lines))
 
     async def __call__(self, *arguments: str) -> Ended:
-        """Run a command to its end; none may ever show a traceback or a warning of Python's."""
+        """Run a command to its end. None may print a traceback or a warning of Python."""
         if self.user is None:
             code, out, err = await warm.run(arguments, self.environ, self.patience)
         else:
@@ -111,13 +112,13 @@ class Shell:
         return warm.Finished(process.returncode or 0, out, err)
 
     async def each(self, *commands: str) -> list[Ended]:
-        """Run commands that have nothing to do with each other, side by side."""
+        """Run commands that do not depend on each other, in parallel."""
         return await asyncio.gather(*(self(*shlex.split(command)) for command in commands))
 
 
 @pytest.fixture
 def shell() -> Iterator[Shell]:
-    """Give a shell in a folder of its own."""
+    """Yield a shell in a folder of its own."""
     home = Path(tempfile.mkdtemp(prefix="s112-test-"))
     yield Shell(home)
     shutil.rmtree(home)
@@ -125,7 +126,7 @@ def shell() -> Iterator[Shell]:
 
 @pytest.fixture
 async def live(shell: Shell) -> AsyncIterator[Shell]:
-    """Give a shell at a site whose private Redis runs and whose ledger has some calls."""
+    """Yield a shell at a site whose private Redis runs and whose ledger has some calls."""
     embedded = EmbeddedRedis(shell.home / "state")
     await embedded.start()
     store = site_store(shell.home / "state", "lab")

@@ -35,12 +35,12 @@ __all__ = ["live", "shell"]
 pytestmark = pytest.mark.redis
 
 LOGIN: Final = pwd.getpwuid(os.getuid()).pw_name
-"""Who runs the tests."""
+"""The user who runs the tests."""
 
 
 @pytest.fixture
 def taken() -> Iterator[int]:
-    """Give a port that another program listens on."""
+    """Yield a port that another program listens on."""
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -51,7 +51,7 @@ def taken() -> Iterator[int]:
 
 
 async def test_a_block_is_listed_explained_and_lifted(live: Shell) -> None:
-    """From block to unblock, every step is told, with who, why, since when and until when."""
+    """A block is listed, explained and lifted, each time with who, why, since when and until when."""
     assert (await live("blocks", "--json")).json == []
     assert (
         "+6281211111111 is blocked until "
@@ -85,7 +85,7 @@ AGENCY: Final = """"0254200112" = "Damkar" """
 
 
 async def test_blocking_asks_first_where_it_may_hit_the_wrong_one(live: Shell) -> None:
-    """Without a terminal it refuses in one line, `--yes` goes on; the trail says that somebody was asked."""
+    """Without a terminal a risky block is refused in one line; `--yes` makes it, and the audit says so."""
     live.write(agencies=AGENCY, pbx='area_code = "254"')
     await live.each(f"mark {CALLER} genuine --note fire")
     words = ("block", "0254-200113", CALLER, "--for", "24h", "--reason", "threats")
@@ -104,7 +104,7 @@ async def test_blocking_asks_first_where_it_may_hit_the_wrong_one(live: Shell) -
 
 
 async def test_at_a_terminal_it_asks_and_heeds_the_answer(live: Shell) -> None:
-    """A line a reason, then the question; no is no, and yes is done."""
+    """At a terminal a risky block is asked about: `n` does nothing, `y` blocks."""
     live.write(agencies=AGENCY, pbx='area_code = "254"')
     for answer, ends in (("n", "nothing was done"), ("y", "is blocked until")):
         command = (
@@ -127,7 +127,7 @@ async def test_at_a_terminal_it_asks_and_heeds_the_answer(live: Shell) -> None:
 
 
 async def test_of_several_numbers_each_is_told_and_a_refused_one_fails(live: Shell) -> None:
-    """What can be is blocked; none is, if one of them is no number."""
+    """Of several numbers, those that can be are blocked; if one is no number, none is blocked."""
     await live("allow", OTHER, "--reason", "clinic")
     some = await live("block", CALLER, OTHER, "--for", "1h", "--reason", "threats")
     assert (some.code, some.out.count("is blocked until")) == (1, 1)
@@ -139,7 +139,7 @@ async def test_of_several_numbers_each_is_told_and_a_refused_one_fails(live: She
 
 
 async def test_with_a_key_callers_are_shown_as_hashes_and_found_by_number(live: Shell) -> None:
-    """No command prints a number then; each takes one, and takes a hash as another command printed it."""
+    """With a caller key, commands print hashes and no numbers, and accept a number or a hash."""
     live.write(privacy='caller_key = "sixteen letters!"')
     said = (await live("block", NUMBER, "--permanent", "--reason", "threats")).done()
     (row,) = (await live("blocks", "--json")).json
@@ -158,13 +158,13 @@ async def test_with_a_key_callers_are_shown_as_hashes_and_found_by_number(live: 
 
 
 async def test_who_is_in_never_block_cannot_be_blocked_by_hand_either(live: Shell) -> None:
-    """The list binds people too, and says so."""
+    """A number in `never_block` cannot be blocked by hand, and the error says why."""
     live.write(policy='never_block = ["0812 1111*"]')
     assert "or in never_block" in (await live("block", NUMBER, "--permanent", "--reason", "x")).failed(1)
 
 
 async def test_a_permanent_block_has_no_end(live: Shell) -> None:
-    """For good is null in JSON and said in words."""
+    """A permanent block is "until further notice" in words, and its end is null in JSON."""
     assert (
         "until further notice"
         in (await live("block", NUMBER, "--permanent", "--reason", "court order")).done()
@@ -174,7 +174,10 @@ async def test_a_permanent_block_has_no_end(live: Shell) -> None:
 
 
 async def test_the_allow_list_comes_first(live: Shell) -> None:
-    """Allowed, a caller goes through whatever else is held; a block then is refused, an earlier one waits."""
+    """The allow list takes precedence over an earlier block, and refuses a new one.
+
+    Off the list, the caller is blocked again.
+    """
     live.environ["SIAGA112_MODE"] = "enforce"
     await live("block", NUMBER, "--permanent", "--reason", "threats")
     said = (await live("allow", NUMBER, "--reason", "clinic")).done()
@@ -202,7 +205,7 @@ async def test_the_allow_list_comes_first(live: Shell) -> None:
 
 
 async def test_the_mode_is_switched_for_the_whole_site(live: Shell) -> None:
-    """Without a decision the configured mode holds; with one, that, wherever it is asked."""
+    """The mode that was switched to takes precedence over the configured one, in every command."""
     assert (await live("mode")).done() == "observe\n"
     said = await live("mode", "off", "--reason", "flood", "--by", "ratna")
     assert said.done() == "mode is now off: every call goes through, no strikes are given\n"
@@ -225,7 +228,7 @@ async def test_the_mode_is_switched_for_the_whole_site(live: Shell) -> None:
 
 @pytest.mark.parametrize("reason", [(), ("--reason", ""), ("--reason", "  ")])
 async def test_off_needs_a_reason(live: Shell, reason: tuple[str, ...]) -> None:
-    """A usage error in one line, which has the whole command to type; nothing is switched."""
+    """`mode off` without a reason is refused in one line, which shows the whole command to type."""
     ended = await live("mode", "off", *reason)
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == (
@@ -238,7 +241,7 @@ async def test_off_needs_a_reason(live: Shell, reason: tuple[str, ...]) -> None:
 
 
 async def test_calls_lists_the_ledger(live: Shell) -> None:
-    """A day by default; further back, by outcome, by number and by call on request."""
+    """`calls` lists one day, and on request an earlier time, an outcome, a number or one call."""
     rows = (await live("calls", "--json")).json
     assert [row["outcome"] for row in rows] == ["ivr_prank", "answered"]
     names = (
@@ -264,7 +267,7 @@ async def test_calls_lists_the_ledger(live: Shell) -> None:
 
 
 async def test_a_mark_counts_and_its_correction_takes_the_strike_back(live: Shell) -> None:
-    """Marked afterwards, the ledger and the caller's story follow."""
+    """A mark set later gives a strike, and its correction takes the strike back."""
     call = answered(2, NOW - 1_800_000).id
     assert (
         await live("mark", call, "prank")
@@ -280,7 +283,7 @@ async def test_a_mark_counts_and_its_correction_takes_the_strike_back(live: Shel
 
 
 async def test_an_operator_who_knows_only_the_number_marks_the_last_call(live: Shell) -> None:
-    """A number in place of the call: its last answered call, named in the answer."""
+    """`mark` with a number marks the caller's last answered call, and names the call."""
     call = answered(2, NOW - 1_800_000).id
     told = await live("mark", NUMBER, "genuine", "--note", "the fire was real")
     assert told.done() == f"call {call} is marked genuine; no strike\n"
@@ -292,7 +295,7 @@ async def test_an_operator_who_knows_only_the_number_marks_the_last_call(live: S
 
 
 async def test_a_proposed_block_is_listed_and_decided(live: Shell) -> None:
-    """Listed with its cause; confirmed it holds, dismissed it is gone, and there is none to decide twice."""
+    """A proposal is listed with its cause, and can be confirmed or dismissed once."""
     live.write(policy='preset = "serang-2019"\nthreshold = [1, 2]')
     store = site_store(live.home / "state", "lab")
     rules = replace(PRESETS["serang-2019"], thresholds=(1, 2))
@@ -316,7 +319,7 @@ async def test_a_proposed_block_is_listed_and_decided(live: Shell) -> None:
 
 
 async def test_call_backs_are_listed_and_closed(live: Shell) -> None:
-    """Who gave up waiting, how often and how long; --done takes a caller off, with a reason."""
+    """`callbacks` lists who gave up waiting, how often and how long; `--done` removes a caller."""
     store = site_store(live.home / "state", "lab")
     recorder = Recorder(MemoryOutbox(), store, in_force(policy=RULES), KeptMeter())
     await recorder.record([abandoned(20, NOW - 60_000, 30)])
@@ -335,7 +338,7 @@ async def test_call_backs_are_listed_and_closed(live: Shell) -> None:
 
 
 async def test_a_caller_is_told_what_is_held_and_forgotten(live: Shell) -> None:
-    """`subject` prints all of it, `forget` erases it and says what; the calls stay, without the caller."""
+    """`subject` prints all data of a caller; `forget` erases it, and the calls stay without the number."""
     await live("block", NUMBER, "--permanent", "--reason", "threats")
     held = (await live("subject", NUMBER)).json
     assert (len(held["calls"]), len(held["blocks"]), len(held["strikes"])) == (2, 1, 1)
@@ -359,7 +362,7 @@ async def test_a_caller_is_told_what_is_held_and_forgotten(live: Shell) -> None:
 
 
 async def test_what_is_kept_as_evidence_is_not_forgotten_until_the_case_is_closed(live: Shell) -> None:
-    """`hold` and `holds` say for whom and why, `why` and `forget` too; released, it can be erased."""
+    """`forget` refuses a caller on hold until the hold is released; `holds`, `why` and `subject` show it."""
     said = (await live("hold", NUMBER, "--reason", "police report 17", "--by", "ratna")).done()
     assert said == f"{CALLER} is kept as evidence: neither age nor forget takes what is held\n"
     again = await live("hold", NUMBER, "--reason", "another case")
@@ -387,12 +390,12 @@ async def test_what_is_kept_as_evidence_is_not_forgotten_until_the_case_is_close
 
 
 async def test_a_hold_needs_a_case(live: Shell) -> None:
-    """Nobody could end what nobody can explain."""
+    """A hold needs a reason, as nobody could end what nobody can explain."""
     assert "--reason must name the case" in (await live("hold", NUMBER, "--reason", " ")).failed(2)
 
 
 async def test_who_objects_is_not_forgotten_before_somebody_decides(live: Shell) -> None:
-    """The answer that is owed would be lost with the case."""
+    """`forget` refuses a caller with an open appeal, as the answer that is owed would be lost."""
     await live("block", NUMBER, "--permanent", "--reason", "threats")
     await live("appeal", NUMBER, "--reason", "not me")
     refused = (await live("forget", NUMBER, "--yes", "--reason", "asked")).failed(1)
@@ -402,7 +405,7 @@ async def test_who_objects_is_not_forgotten_before_somebody_decides(live: Shell)
 
 
 async def test_what_is_held_is_counted_by_kind(live: Shell) -> None:
-    """Each kind once, with its age, its setting, and in which form numbers are in it; it names nobody."""
+    """`privacy` lists each kind of data once, with age, setting and form of numbers, and names nobody."""
     live.write(privacy='keep_calls = "30d"')
     await live("block", NUMBER, "--permanent", "--reason", "threats")
     (live.home / "state" / "outbox.db.damaged-1").write_bytes(b"junk")
@@ -425,7 +428,7 @@ async def test_what_is_held_is_counted_by_kind(live: Shell) -> None:
 
 
 async def test_what_cannot_be_looked_at_has_a_dash(shell: Shell) -> None:
-    """Without its Redis a site's other holdings are counted all the same."""
+    """Without Redis, `privacy` has no count of the standings, and still counts what is stored elsewhere."""
     store = site_store(shell.home / "state", "lab")
     await store.records.ping()
     await store.close()
@@ -435,7 +438,7 @@ async def test_what_cannot_be_looked_at_has_a_dash(shell: Shell) -> None:
 
 @pytest.mark.parametrize("command", ["calls --since 3d", "calls --json", f"why {NUMBER}"])
 async def test_a_reader_that_has_enough_is_no_error(live: Shell, command: str) -> None:
-    """A command whose reader goes away ends quietly, and well."""
+    """A command whose reader closes the pipe exits with 0 and prints no error."""
     process = await asyncio.create_subprocess_shell(
         f"{{ {sys.executable} -m siaga112 {command}; echo $? >&3; }} 3>{live.home}/code | true",
         env=live.environ,
@@ -447,7 +450,7 @@ async def test_a_reader_that_has_enough_is_no_error(live: Shell, command: str) -
 
 
 async def test_a_nameless_user_can_decide_too(live: Shell) -> None:
-    """Where the system knows no name for who runs the command, the record says which user it was."""
+    """The decision of a user for whom the system has no name is recorded with the uid."""
     del live.environ["USER"]
     shutil.chown(live.home, 12_345)
     for path in [live.home, *live.home.rglob("*")]:
@@ -464,7 +467,7 @@ async def test_a_nameless_user_can_decide_too(live: Shell) -> None:
 
 
 async def test_a_number_that_is_none_is_one_line(live: Shell) -> None:
-    """What could never be a caller is refused before anything is changed."""
+    """A number that cannot be a caller's is refused in one line, and nothing changes."""
     numbers = ("112", "anonymous", "0000000000", "''", "'0812 x'")
     for ended in await live.each(*(f"block {number} --permanent --reason x" for number in numbers)):
         assert "is not the number of a caller" in ended.failed(1)
@@ -487,21 +490,21 @@ WRONG = (
 
 
 async def test_a_wrong_use_ends_with_2(live: Shell) -> None:
-    """What was typed wrong is told on stderr, and nothing is done."""
+    """A wrong use ends with 2 and one line on stderr, and nothing changes."""
     for command, ended in zip(WRONG, await live.each(*WRONG), strict=True):
         assert ended.failed(2), command
     assert (await live("blocks", "--json")).json == []
 
 
 async def test_before_the_daemons_first_start_a_command_ends_with_4(shell: Shell) -> None:
-    """Where there is no database yet, the line says who makes it."""
+    """Where there is no database yet, a command ends with 4 and says that the daemon creates it."""
     commands = ("blocks", f"why {NUMBER}", "mode observe", "calls", f"allow {NUMBER} --reason x")
     for ended in await shell.each(*commands):
         assert "the daemon creates it at its first start (siaga112 run)" in ended.failed(4)
 
 
 async def test_while_redis_is_away_people_go_on_and_are_told(live: Shell) -> None:
-    """What is asked is answered; what is decided stands, and who decides reads that verdicts wait for it."""
+    """Without Redis, commands work as usual, and a decision adds that verdicts do not use it yet."""
     live.write(redis='url = "redis://127.0.0.1:1/0"')
     (await live("calls", "--since", "3d", "--json")).done()
     assert (await live("why", NUMBER)).code == 0
@@ -516,7 +519,7 @@ async def test_while_redis_is_away_people_go_on_and_are_told(live: Shell) -> Non
 
 
 async def test_a_redis_of_the_daemons_user_alone_is_one_line(live: Shell) -> None:
-    """Whoever may not see the private Redis is told whose it is."""
+    """A user without access to the state directory is told to run the command as its owner."""
     if os.geteuid() != 0:
         pytest.skip("only root may run a command as another user")
     live.home.chmod(0o755)
@@ -537,14 +540,14 @@ async def test_a_redis_of_the_daemons_user_alone_is_one_line(live: Shell) -> Non
 )
 @pytest.mark.fault("config")
 async def test_a_bad_configuration_ends_with_3(shell: Shell, section: str, text: str, says: str) -> None:
-    """A mistake in the file is one line that names it, whatever the command."""
+    """An error in the configuration is one line that names it, and every command ends with 3."""
     shell.write(**{section: text})
     for ended in await shell.each("blocks", "run --only screen"):
         assert says in ended.failed(3)
 
 
 async def test_a_configuration_that_may_not_be_read_ends_with_3(shell: Shell) -> None:
-    """A file with the secret in it, closed to the user who asks, is one line."""
+    """A configuration file that the user may not read is one line, and the command ends with 3."""
     if os.geteuid() != 0:
         pytest.skip("only root may run a command as another user")
     shell.home.chmod(0o755)
@@ -554,14 +557,14 @@ async def test_a_configuration_that_may_not_be_read_ends_with_3(shell: Shell) ->
 
 
 async def test_a_file_that_was_named_comes_before_the_environment(shell: Shell, tmp_path: Path) -> None:
-    """--config beats SIAGA112_CONFIG."""
+    """`--config` takes precedence over SIAGA112_CONFIG."""
     assert "absent.toml: cannot be read" in (
         await shell("--config", str(tmp_path / "absent.toml"), "blocks")
     ).failed(3)
 
 
 async def test_the_version_is_told(shell: Shell) -> None:
-    """The version needs neither a command nor a configuration."""
+    """`--version` needs neither a command nor a configuration."""
     shell.config.unlink()
     assert (await shell("--version")).done().startswith("siaga112 ")
 
@@ -570,7 +573,7 @@ async def test_the_version_is_told(shell: Shell) -> None:
 
 
 def last_line(ended: Ended, code: int) -> str:
-    """Give the line with which the daemon ended; all before it is its log, a JSON object a line."""
+    """Return the daemon's last line, an error; all before it is its log, a JSON object a line."""
     assert ended.code == code, ended
     *log, last = ended.err.splitlines()
     for line in log:
@@ -581,13 +584,13 @@ def last_line(ended: Ended, code: int) -> str:
 
 @pytest.mark.fault("config")
 async def test_run_without_a_secret_ends_with_3(shell: Shell) -> None:
-    """The daemon does not start half: it says where the secret belongs."""
+    """Without the AMI secret the daemon does not start: it ends with 3 and names the key."""
     assert "[ami] secret is missing" in (await shell("run")).failed(3)
 
 
 @pytest.mark.parametrize("part", ["agi", "metrics"])
 async def test_run_on_a_port_that_is_taken_ends_with_1(shell: Shell, taken: int, part: str) -> None:
-    """A second daemon, or another program on the port, is named with the key to change."""
+    """On a port in use the daemon ends with 1, and names the port and the key to change."""
     other = "metrics" if part == "agi" else "agi"
     shell.environ["SIAGA112_AMI__SECRET"] = "s3cret"
     shell.write(**{part: f"port = {taken}", other: f"port = {ports.free()}", "ami": "port = 1"})
@@ -597,7 +600,7 @@ async def test_run_on_a_port_that_is_taken_ends_with_1(shell: Shell, taken: int,
 
 
 async def test_run_in_a_place_that_cannot_be_written_ends_with_1(shell: Shell) -> None:
-    """A state directory that cannot be used is named."""
+    """With a state directory that cannot be used the daemon ends with 1, and names the key to change."""
     (shell.home / "state").write_text("")
     shell.environ["SIAGA112_AMI__SECRET"] = "s3cret"
     assert "set state_dir to a writable folder" in last_line(await shell("run"), 1)

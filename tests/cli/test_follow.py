@@ -1,4 +1,4 @@
-"""`calls --follow`: each call as it is recorded, until Ctrl-C or until nobody reads any more."""
+"""`calls --follow`: each call as it is recorded, until Ctrl-C or until the pipe is closed."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.redis
 
 
 async def begun(live: Shell, *options: str) -> Process:
-    """Begin to follow."""
+    """Start to follow."""
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "siaga112", "calls", "--follow", *options),
         env=live.environ,
@@ -41,14 +41,14 @@ async def recorded(live: Shell, *calls: Call) -> None:
 
 
 async def line(process: Process) -> str:
-    """Wait for a line."""
+    """Return the next line."""
     assert process.stdout
     async with asyncio.timeout(30):
         return (await process.stdout.readline()).decode().rstrip("\n")
 
 
 async def test_new_calls_follow_until_ctrl_c(live: Shell) -> None:
-    """First those of the last day, then each once as it is recorded, in the same columns; the code is 130."""
+    """The calls of the last day come first, then each new one once, until Ctrl-C ends it with 130."""
     process = await begun(live)
     head, first, second = [await line(process) for _ in range(3)]
     assert [first.split()[0], second.split()[0]] == [
@@ -66,7 +66,7 @@ async def test_new_calls_follow_until_ctrl_c(live: Shell) -> None:
 
 
 async def test_followed_calls_are_chosen_too_and_are_lines_of_json(live: Shell) -> None:
-    """With --json an object a line, as `calls --json` has them in its list."""
+    """With `--json` each call that matches the filters is one line, with what `calls --json` has for it."""
     process = await begun(live, "--json", "--last", "1", "--number", OTHER)
     await recorded(live, answered(8, NOW - 50_000), prank(9, NOW - 40_000, OTHER))
     row = json.loads(await line(process))
@@ -80,7 +80,7 @@ async def test_followed_calls_are_chosen_too_and_are_lines_of_json(live: Shell) 
 
 
 async def test_it_ends_when_nobody_reads_any_more(live: Shell) -> None:
-    """`siaga112 calls --follow | head -3` ends with the next call, well and without a word."""
+    """`siaga112 calls --follow | head -3` ends at the next call, with 0 and without an error."""
     live.environ["FOLLOWED"] = f"{sys.executable} -m siaga112 calls --follow"
     process = await asyncio.create_subprocess_exec(
         *("/bin/bash", "-c", "$FOLLOWED | head -3; echo ${PIPESTATUS[0]}"),
@@ -97,7 +97,7 @@ async def test_it_ends_when_nobody_reads_any_more(live: Shell) -> None:
 
 
 async def test_what_does_not_go_together_is_one_line(live: Shell) -> None:
-    """And ends with 2."""
+    """Options that exclude each other are refused in one line, with 2."""
     until, both, explained = await live.each(
         "calls --follow --until 1h", "calls --limit 2 --last 2", "calls --follow --explain"
     )

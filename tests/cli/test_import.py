@@ -1,4 +1,4 @@
-"""`siaga112 import` as a shell sees it: first only told, then done, and told of afterwards."""
+"""`siaga112 import` as a shell sees it: a dry run, the import, and its traces."""
 
 import asyncio
 import hashlib
@@ -26,7 +26,7 @@ LEFT_OUT = """\
 
 
 async def test_a_list_is_first_only_told_then_brought_in_once(live: Shell) -> None:
-    """Without --apply nothing changes; with it the audit trail has one line; again there is nothing to do."""
+    """Without `--apply` nothing changes; with it the list is imported and audited once, however often."""
     said = (await live(*IMPORT)).done()
     assert said == (
         f"freepbx.txt: what Asterisk's `database show` prints; SHA-256 {DIGEST}\n{LEFT_OUT}"
@@ -61,7 +61,7 @@ async def test_a_list_is_first_only_told_then_brought_in_once(live: Shell) -> No
 
 
 async def test_our_own_lists_come_back_as_they_were(live: Shell) -> None:
-    """Of `blocks --json` level, end and reason are kept, of `allowed --json` the reason."""
+    """Level, end and reason of `blocks --json` survive an import, and the reason of `allowed --json`."""
     await live.each(
         f"block {NUMBER} --for 24h --reason threats",
         "block 081234567890 --permanent --reason spam",
@@ -87,7 +87,7 @@ async def test_our_own_lists_come_back_as_they_were(live: Shell) -> None:
 
 
 async def test_many_numbers_are_asked_about(live: Shell) -> None:
-    """More than 20 at once; where there is nobody to be asked, --yes says it."""
+    """More than 20 numbers at once need `--yes` where nobody can be asked."""
     path = live.home / "many.csv"
     path.write_text("".join(f"0812345678{nth}\n" for nth in range(10, 31)))
     command = ("import", str(path), "--as", "allow", "--reason", "clinics", "--apply")
@@ -97,7 +97,7 @@ async def test_many_numbers_are_asked_about(live: Shell) -> None:
 
 
 async def test_what_is_missing_is_said(live: Shell) -> None:
-    """How long, where neither the file nor the person says it; and no time for the allow list."""
+    """An import whose duration or kind is missing, wrong or superfluous is refused with 2."""
     listed, reason = str(LIST), ("--reason", "x")
     for words, says in (
         (("--as", "block"), "line 1: the file does not say how long, so say it: --for DURATION or --perma"),
@@ -109,7 +109,7 @@ async def test_what_is_missing_is_said(live: Shell) -> None:
 
 
 async def test_with_a_key_no_number_of_a_list_is_kept(live: Shell) -> None:
-    """Callers are hashes then, also those of a list."""
+    """With a caller key, the numbers of a list are stored as hashes."""
     live.write(privacy='caller_key = "sixteen letters!"')
     (await live(*IMPORT, "--apply")).done()
     rows = (await live("blocks", "--json")).json
@@ -118,7 +118,7 @@ async def test_with_a_key_no_number_of_a_list_is_kept(live: Shell) -> None:
 
 
 async def test_a_long_list_holds_up_nobody(live: Shell) -> None:
-    """While 1,000 numbers come in, somebody else's decisions are taken between two batches."""
+    """While 1,000 numbers are imported, another person's decisions are made between two batches."""
     path = live.home / "long.csv"
     path.write_text("number\n" + "".join(f"081277{nth:06}\n" for nth in range(1_000)))
     command = ("import", str(path), "--as", "block", "--for", "30d", "--reason", "x", "--apply", "--yes")

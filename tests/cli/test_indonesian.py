@@ -1,4 +1,4 @@
-"""Commands in Indonesian (`[console] lang = "id"`): no answer and no list speaks English; JSON is as ever."""
+"""Commands in Indonesian (`[console] lang = "id"`): nothing that they print contains English, except JSON."""
 
 import asyncio
 import io
@@ -62,9 +62,9 @@ ANSWERS: Final = (
     ),
     *(f"forget {WHO} --yes {WHY}", f"why {WHO}"),
 )
-"""What is asked, in this order: lists empty and full, decisions that are taken and that are refused.
+"""The commands, in the order in which they run: lists empty and full, decisions taken and refused.
 
-`mode` alone gives the word that one types, for scripts.
+`mode` alone prints the word that one types, for scripts.
 """
 
 ENGLISH: Final = {
@@ -80,7 +80,7 @@ ENGLISH: Final = {
     "setup": "for whoever has the PBX",
     "import": "likewise",
 }
-"""Commands that are for administrators and programs, and why."""
+"""Commands for administrators and programs, which stay English, and why."""
 
 OWN: Final = frozenset(
     {"ratna", "root", "fire", "soon", "Entah", "papan", "siaga112", "Tono", "lab", "morning", "night"}
@@ -88,7 +88,7 @@ OWN: Final = frozenset(
 
 
 class Site:
-    """A site with a private Redis; commands run in this process, so that many can be asked."""
+    """A site with a private Redis. Commands run in this process, so that many can be tried."""
 
     def __init__(self, home: Path, patch: pytest.MonkeyPatch) -> None:
         self.home = home
@@ -103,7 +103,7 @@ class Site:
         (self.home / "siaga112.toml").write_text(text, "utf-8")
 
     def __call__(self, command: str) -> tuple[str, str]:
-        """Run a command; give what it printed, and what on the side."""
+        """Run a command; return its output and its errors."""
         out, err = io.StringIO(), io.StringIO()
         with self._patch.context() as patch:
             patch.setattr(sys, "argv", ["siaga112", *shlex.split(command.format(new=self.home / "new"))])
@@ -115,7 +115,7 @@ class Site:
         return out.getvalue(), err.getvalue()
 
     def remains(self, command: str) -> str:
-        """Run a command; give the English words that it printed, and all of it."""
+        """Run a command; return the English words in its output together with it, or '' if there are none."""
         text = "\n".join(self(command)).strip()
         assert text, command
         left = remains(text, {*OWN, str(self.home)})
@@ -124,7 +124,7 @@ class Site:
 
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """Give a site whose private Redis runs and whose ledger has some calls; it speaks Indonesian."""
+    """Yield a site that speaks Indonesian, with a running private Redis and some calls."""
     home = Path(tempfile.mkdtemp(prefix="s112-test-"))
     with asyncio.Runner() as runner:
         embedded = EmbeddedRedis(home / "state")
@@ -149,7 +149,7 @@ async def _called(state: Path) -> None:
 
 
 def test_no_command_answers_in_english(site: Site) -> None:
-    """Whatever it is asked, where it refuses too."""
+    """No command's answer contains English, whether it succeeds or is refused."""
     found = {given: said for given in ANSWERS if (said := site.remains(given))}
     assert found == {}
 
@@ -167,21 +167,21 @@ WRONG: Final = {
 
 @pytest.mark.parametrize("given", WRONG)
 def test_what_is_written_wrong_is_said_in_indonesian(site: Site, given: str) -> None:
-    """What is wrong and what to write instead; what one types is the same in any language."""
+    """A wrong use is one line in Indonesian, in which names of commands and options stay as they are."""
     out, err = site(given)
     assert (out, err.count("\n")) == ("", 1)
     assert WRONG[given] in err
 
 
 def test_every_command_is_asked_or_said_to_be_english() -> None:
-    """A command that is added answers in Indonesian too, or says why not."""
+    """Every command is either in ANSWERS or in ENGLISH."""
     asked = {given.split()[0] for given in ANSWERS}
     assert asked | set(ENGLISH) == set(COMMANDS)
     assert not asked & set(ENGLISH)
 
 
 def test_what_is_away_is_said_in_indonesian(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No daemon, no records, no Redis: in every command, and on the screen of `top`."""
+    """An absent daemon, database or Redis is reported in Indonesian."""
     site, found = Site(tmp_path, monkeypatch), {}
     for more in (
         "",
@@ -196,7 +196,7 @@ def test_what_is_away_is_said_in_indonesian(monkeypatch: pytest.MonkeyPatch, tmp
 
 
 def test_json_is_the_same_in_any_language(site: Site) -> None:
-    """Names and words for programs are those of the reference, whatever people read."""
+    """`--json` prints the same in every language."""
     site(f"block {WHO} --for 7d {WHY}")
     for given in ("blocks", "calls --since 3d", "audit", "callbacks", f"why {WHO}"):
         told = set()

@@ -41,7 +41,7 @@ def run(*arguments: str, stdout: int = subprocess.PIPE, **environ: str) -> subpr
 
 @contextmanager
 def a_reader_that_left() -> Iterator[int]:
-    """Give the writing end of a pipe that nobody reads any more."""
+    """Yield the writing end of a pipe that nobody reads."""
     reading, writing = os.pipe()
     os.close(reading)
     try:
@@ -56,7 +56,7 @@ def a_reader_that_left() -> Iterator[int]:
     ids=" ".join,
 )
 def test_a_reader_that_has_enough_is_no_error(arguments: tuple[str, ...]) -> None:
-    """`siaga112 … | head -1` ends well and without a traceback."""
+    """A command whose reader has closed the pipe exits with 0 and prints no error."""
     given = [GOLDEN if argument == "GOLDEN" else argument for argument in arguments]
     with a_reader_that_left() as writing:
         ended = run(*given, stdout=writing, SIAGA112_AMI__SECRET="any")
@@ -64,7 +64,7 @@ def test_a_reader_that_has_enough_is_no_error(arguments: tuple[str, ...]) -> Non
 
 
 def on_a_terminal(*arguments: str) -> str:
-    """Run the command on a terminal; give what it shows."""
+    """Run the command on a terminal; return what it shows."""
     ours, its = pty.openpty()
     with subprocess.Popen(  # ends: by itself, or at its test's limit
         [PROGRAM, *arguments],
@@ -86,7 +86,7 @@ def on_a_terminal(*arguments: str) -> str:
 
 
 def test_styles_are_for_terminals_alone() -> None:
-    """On a terminal the head of a table is bold; in a pipe it is plain."""
+    """A table's head is bold on a terminal, and plain in a pipe."""
     assert ESCAPE + "1m" in on_a_terminal("replay", GOLDEN)
     assert ESCAPE not in run("replay", GOLDEN).stdout
 
@@ -107,7 +107,7 @@ def test_a_mistyped_option_names_the_nearest() -> None:
 
 
 def test_every_command_has_an_example_that_can_be_copied() -> None:
-    """The help of each command has an example of it on a line of its own, whole."""
+    """The help of each command has a whole example of it, on one line."""
     for name in COMMANDS:
         text = runner.invoke(app, [name, "--help"]).stdout
         example = re.search(r"^  Example:\n    (siaga112 .*)$", text, re.MULTILINE)
@@ -117,7 +117,7 @@ def test_every_command_has_an_example_that_can_be_copied() -> None:
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_can_be_had_for_each_shell(shell: str) -> None:
-    """Each shell gets a script that asks our program; --show-completion prints that of the shell in use."""
+    """bash, zsh and fish each get a completion script that calls our program."""
     ended = run(_SIAGA112_COMPLETE=f"source_{shell}")
     assert ended.returncode == 0
     assert f"_SIAGA112_COMPLETE=complete_{shell}" in ended.stdout
@@ -133,13 +133,13 @@ def test_completion_can_be_had_for_each_shell(shell: str) -> None:
     ],
 )
 def test_completion_completes_a_choice(words: str, expected: str) -> None:
-    """Where only some words will do, TAB knows them."""
+    """TAB completes a value that must be one of a few words."""
     ended = run(_SIAGA112_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=str(words.count(" ")))
     assert ended.stdout.split() == [expected]
 
 
 def test_the_list_of_commands_tells_each_whole() -> None:
-    """Each stands in its group with the first line of its own help, of which nothing is cut."""
+    """`--help` lists each command with the whole first line of its own help."""
     listed = " ".join(runner.invoke(app, ["--help"]).stdout.split())
     for name, command in COMMANDS.items():
         function = getattr(importlib.import_module(f"siaga112.cli.{command.module}"), command.function)

@@ -1,4 +1,4 @@
-"""What a person gets to read when something is wrong: one line of ours, with the remedy."""
+"""What a person reads when something is wrong: one line of ours, with the remedy."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ __all__ = ["shell"]
 PROGRAM: Any = typer.main.get_command(app)
 NAMES = list(commands.COMMANDS)
 OFFLINE = {"acl", "run", "check-config", "backtest", "replay", "record", "files", "doctor", "setup", "top"}
-"""What asks no Redis, or tells of it in lines of its own."""
+"""Commands that need no database, or that report its absence in lines of their own."""
 LIBRARIES = ("Errno", "Error", "Exception", "redis.", "Connect call", "Connection closed", "0x", "Traceback")
 
 Said = Callable[..., tuple[int, str]]
@@ -38,7 +38,7 @@ Said = Callable[..., tuple[int, str]]
 
 @pytest.fixture
 def say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Said:
-    """Run a command in this process; give its exit code and what it says on stderr."""
+    """Return a function that runs a command in this process and returns its exit code and stderr."""
     config = tmp_path / "siaga112.toml"
     config.write_text(f'state_dir = "{tmp_path}/state"\n')
     monkeypatch.setenv("SIAGA112_CONFIG", str(config))
@@ -54,7 +54,7 @@ def say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 
 def one_line(said: tuple[int, str], code: int) -> str:
-    """Check that a command failed so, in one line; give it."""
+    """Check that a command failed with this code in one line; return the line."""
     assert said[0] == code, said
     assert said[1].startswith("siaga112: ")
     assert said[1].count("\n") == 1, said
@@ -62,18 +62,18 @@ def one_line(said: tuple[int, str], code: int) -> str:
 
 
 def given(param: Any) -> list[str]:
-    """Give words with which a parameter is given."""
+    """Return the words that set a parameter."""
     value = (usage._choices(param) or ["1"])[0]
     return [param.opts[0], value] if param.param_type_name == "option" else [value]
 
 
 def params_of(name: str) -> list[Any]:
-    """Give a command's arguments and options."""
+    """Return a command's arguments and options."""
     return list(PROGRAM.get_command(None, name).params)
 
 
 def needed(name: str) -> list[str]:
-    """Give the words that a command cannot do without."""
+    """Return the words that a command requires."""
     return [word for param in params_of(name) if param.required for word in given(param)]
 
 
@@ -82,7 +82,7 @@ def needed(name: str) -> list[str]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_unknown_option_is_one_line_with_those_that_there_are(say: Said, name: str) -> None:
-    """Each command names its nearest option, or those that it has."""
+    """An unknown option is one line with the nearest option, or with those that exist."""
     line = one_line(say(name, *needed(name), "--hlep"), 2)
     assert line == f"siaga112: {name}: there is no option --hlep; did you mean --help?"
     line = one_line(say(name, *needed(name), "--qqqqqqqqqq"), 2)
@@ -99,7 +99,7 @@ def test_an_unknown_option_is_one_line_with_those_that_there_are(say: Said, name
     ],
 )
 def test_a_wrong_choice_is_one_line_with_the_choices(say: Said, name: str, position: int) -> None:
-    """Wherever only some words will do, the line has all of them, and the nearest."""
+    """A wrong choice is one line with all choices and the nearest one."""
     params = params_of(name)
     wrong = params[position]
     choices = usage._choices(wrong)
@@ -115,13 +115,13 @@ def test_a_wrong_choice_is_one_line_with_the_choices(say: Said, name: str, posit
 
 @pytest.mark.parametrize("name", [name for name in NAMES if needed(name)])
 def test_what_is_missing_is_one_line_with_an_example(say: Said, name: str) -> None:
-    """A command that cannot do without something names it, and shows how it is written."""
+    """A missing word is one line that names it and shows how the command is written."""
     assert f" is missing; write it like: siaga112 {name} " in one_line(say(name), 2)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_word_too_many_is_one_line(say: Said, name: str) -> None:
-    """What a command has no place for is named, with where its help is."""
+    """A surplus word is one line that names it and says where the help is."""
     if any(param.nargs == -1 for param in params_of(name)):
         pytest.skip("takes as many words as one likes")
     places = [
@@ -136,7 +136,7 @@ def test_a_word_too_many_is_one_line(say: Said, name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_option_without_its_value_is_one_line(say: Said, name: str) -> None:
-    """An option at the end that wants a value says so."""
+    """An option without its value is one line that says what it needs."""
     for param in params_of(name):
         if param.param_type_name == "option" and not getattr(param, "is_flag", False):
             line = one_line(say(name, param.opts[0]), 2)
@@ -157,7 +157,7 @@ def test_an_option_without_its_value_is_one_line(say: Said, name: str) -> None:
     ],
 )
 def test_other_wrong_uses_are_one_line(say: Said, words: str, says: str) -> None:
-    """Commands, options of the program, values: what is wrong, and what to write."""
+    """Other wrong uses are one line that says what is wrong and what to write."""
     assert says in one_line(say(*words.split()), 2)
 
 
@@ -165,7 +165,7 @@ def test_other_wrong_uses_are_one_line(say: Said, words: str, says: str) -> None
 
 
 def words_of(name: str, folder: Path) -> list[str]:
-    """Give a command line that would do its work."""
+    """Return a complete command line."""
     return shlex.split(COMMANDS[name].format(golden=GOLDEN, new=folder / "new", call="1.0"))
 
 
@@ -173,7 +173,7 @@ def words_of(name: str, folder: Path) -> list[str]:
 def test_without_the_database_every_command_says_where_it_looked(
     say: Said, name: str, tmp_path: Path
 ) -> None:
-    """One line with the place, the reason and the remedy, in no library's words, and exit code 4."""
+    """Without the database a command ends with 4 and one line: the place, the reason and the remedy."""
     words = words_of(name, tmp_path)
     line = one_line(say(*words), 4)
     assert f"there is no {tmp_path}/state/siaga112.db; the daemon creates it" in line
@@ -185,7 +185,7 @@ def test_without_the_database_every_command_says_where_it_looked(
 
 @contextmanager
 def server(answer: bytes | None) -> Iterator[int]:
-    """Listen, and give that answer to each who comes; None: say nothing."""
+    """Listen, and send each client this answer; None: send nothing."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         held = []
 
@@ -229,7 +229,7 @@ def server(answer: bytes | None) -> Iterator[int]:
 def test_what_redis_does_wrong_is_told_in_our_words(
     say: Said, tmp_path: Path, answer: bytes | None, says: str
 ) -> None:
-    """What was decided stands, and one line says why verdicts do not know of it yet."""
+    """If Redis misbehaves, a decision stands, and one line says why verdicts do not use it yet."""
 
     async def made() -> None:
         store = site_store(tmp_path / "state", "siaga112")
@@ -258,7 +258,7 @@ def test_what_redis_does_wrong_is_told_in_our_words(
     ],
 )
 def test_what_the_system_says_is_told_in_a_few_words(error: BaseException, says: str) -> None:
-    """Also where a driver has wrapped it."""
+    """An error of the system is told in a few words, also where a driver has wrapped it."""
     wrapped = RuntimeError("Error 111 connecting")
     wrapped.__cause__ = error
     assert plainly(error) == plainly(wrapped) == says
@@ -267,7 +267,7 @@ def test_what_the_system_says_is_told_in_a_few_words(error: BaseException, says:
 @pytest.mark.redis
 @pytest.mark.parametrize("fault", ["nobody", "silent", "refused"])
 async def test_a_pbx_that_lets_nobody_in_ends_record_in_one_line(shell: Shell, fault: str) -> None:
-    """Where, why and the remedy; no log; and no file that stands in the way of the next try."""
+    """If the PBX does not let it in, `record` ends with one line and leaves no file for the next try."""
     manager = Manager()
     await manager.start()
     if fault == "silent":
@@ -289,7 +289,7 @@ async def test_a_pbx_that_lets_nobody_in_ends_record_in_one_line(shell: Shell, f
 
 @pytest.mark.redis
 async def test_record_tells_in_lines_for_people(shell: Shell) -> None:
-    """What it does, when the PBX is lost and back, and what there is in the end; not a line of a log."""
+    """`record` prints what it does, a lost PBX and the result as lines for people, not as a log."""
     manager = Manager()
     await manager.start()
     shell.write(ami=f'port = {manager.port}\nsecret = "s3cret"')
@@ -323,7 +323,7 @@ async def test_record_tells_in_lines_for_people(shell: Shell) -> None:
 
 @pytest.mark.redis
 async def test_a_disk_that_is_full_ends_record_in_one_line(shell: Shell) -> None:
-    """It is not taken for a PBX that is lost, and tried again for ever."""
+    """A full disk ends `record` with one line; it is not taken for a lost PBX and retried."""
     manager = Manager()
     await manager.start()
     shell.write(ami=f'port = {manager.port}\nsecret = "s3cret"')
@@ -345,13 +345,13 @@ SLOW_REDIS = """#!{python}
 import signal
 signal.pause()
 """
-"""A redis-server that never answers, as one that reads a large file does for long."""
+"""A redis-server that never answers, like one that reads a large file."""
 
 
 @pytest.mark.redis
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 async def test_run_that_waits_for_its_redis_ends_at_once(shell: Shell, number: signal.Signals) -> None:
-    """A signal during the start ends the daemon in order, and the redis-server that it has begun."""
+    """A signal during the start ends the daemon in order, with the redis-server that it started."""
     program = shell.home / "redis-server"
     program.write_text(SLOW_REDIS.format(python=sys.executable))
     program.chmod(0o755)

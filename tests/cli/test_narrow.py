@@ -1,4 +1,4 @@
-"""Every command that prints a table, on a site whose texts are as long as they can be, at 80 columns."""
+"""Every command that prints a table, with texts as long as they can be, at 80 columns."""
 
 import re
 from pathlib import Path
@@ -28,20 +28,20 @@ ELSEWHERE: Final = {
     "setup": "tests/setup",
     "top": "tests/top",
 }
-"""What is tested there."""
+"""Commands that are tested elsewhere, and where."""
 
 NUMBERS: Final = {MISUSER, THREAT, MISSED, GENUINE, PROPOSED, CLINIC, "+6281266666666"}
 
 
 @pytest.fixture(scope="module", params=["en", "id"])
 def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """Give the site."""
+    """Return a site with long texts."""
     return Site(tmp_path_factory.mktemp("site"), LONG, request.param)
 
 
 @pytest.mark.parametrize("command", LISTS)
 def test_no_line_is_wider_than_80_columns_and_ids_are_whole(site: Site, command: str) -> None:
-    """Texts are cut or broken between words, never a number or the id of a call."""
+    """No line is wider than 80 columns, and no number or id of a call is cut."""
     said = site(command)
     wide = [line for line in said.splitlines() if cell_len(line) > COLUMNS]
     assert said.count("\n") > 1
@@ -55,7 +55,7 @@ def test_no_line_is_wider_than_80_columns_and_ids_are_whole(site: Site, command:
 
 
 def test_every_command_that_lists_is_asked() -> None:
-    """What has --json prints a table without it."""
+    """Every command that has `--json` is in LISTS or in ELSEWHERE."""
     program: Any = typer.main.get_command(app)
     listing = {
         name
@@ -80,7 +80,7 @@ def test_every_command_that_lists_is_asked() -> None:
     ],
 )
 def test_blocks_are_sorted_and_chosen(site: Site, command: str, callers: list[str]) -> None:
-    """The newest first, or the next end first; a permanent one never ends."""
+    """Blocks are sorted by their start or their end, and filtered by level, origin and end."""
     table = site(command)
     assert [line.split()[0] for line in table.splitlines() if line.startswith("+62")] == callers
 
@@ -99,13 +99,13 @@ def test_blocks_are_sorted_and_chosen(site: Site, command: str, callers: list[st
     ],
 )
 def test_calls_are_chosen_by_time_and_by_number(site: Site, options: str, numbers: list[str]) -> None:
-    """Oldest first; --limit keeps the oldest, --last the newest of all the past, --until excludes."""
+    """`--limit` keeps the oldest calls and `--last` the newest; `--until` is exclusive."""
     table = site(f"calls {options}")
     assert re.findall(r"pbx-serang-01-\d+\.(\d\d)", table) == numbers
 
 
 def test_why_begins_with_the_verdict_and_ends_with_the_last_ten(site: Site) -> None:
-    """--all has everything that happened."""
+    """`why` begins with the verdict and ends with the last ten events; `--all` lists every event."""
     if "now:" not in site(f"why {MISUSER}"):
         pytest.skip("the same in Indonesian")
     head, happened = site(f"why {MISUSER}").split("\n\n")

@@ -1,4 +1,4 @@
-"""What every command says of a caller, in every state of the caller, against what is then in force."""
+"""What every command says about a caller, in every state, against what is then in force."""
 
 import asyncio
 import io
@@ -44,17 +44,17 @@ State = Callable[[CallerRecord], CallerRecord]
 
 
 def held(*blocks: Block) -> State:
-    """Block by hand."""
+    """Return a state with these blocks."""
     return lambda record: replace(record, blocks=(*record.blocks, *blocks))
 
 
 def allowed(record: CallerRecord) -> CallerRecord:
-    """Put on the allow list."""
+    """Put the caller on the allow list."""
     return decisions.allow(record, AllowEntry(NOW, "supervisor", "clinic"))
 
 
 def struck(times: int, rules: PolicyRules, *, capped: bool = False) -> State:
-    """Misuse the line so often."""
+    """Return a state with this many misuses."""
 
     def act(record: CallerRecord) -> CallerRecord:
         for n in range(times):
@@ -65,7 +65,7 @@ def struck(times: int, rules: PolicyRules, *, capped: bool = False) -> State:
 
 
 def both(*states: State) -> State:
-    """Let one happen after the other."""
+    """Return a state that is the result of several, in order."""
 
     def act(record: CallerRecord) -> CallerRecord:
         for state in states:
@@ -125,7 +125,7 @@ COMMANDS: Final = (
 
 @dataclass(frozen=True)
 class Said:
-    """How a command ended, and what it printed."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -137,7 +137,7 @@ def _in_state(state: State, waiting: CallerRecord, _: CallerRecord) -> CallerRec
 
 
 class Site:
-    """A site with a private Redis; commands run in this process, from their arguments to what they print."""
+    """A site with a private Redis. Commands run in this process, from their arguments to their output."""
 
     def __init__(self, home: Path, runner: asyncio.Runner) -> None:
         self.home = home
@@ -147,7 +147,7 @@ class Site:
         self._calls = 0
 
     def put(self, callers: Mapping[Caller, State]) -> None:
-        """Bring each caller into a state, with an answered call and one that nobody has called back."""
+        """Bring each caller into a state, with an answered call and an open call-back."""
 
         async def write() -> None:
             store = site_store(self.home / "state", SITE)
@@ -186,7 +186,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
-    """Give a site whose private Redis runs."""
+    """Yield a site with a running private Redis."""
     home = Path(tempfile.mkdtemp(prefix="s112-test-"))
     with asyncio.Runner() as runner:
         embedded = EmbeddedRedis(home / "state")
@@ -196,7 +196,7 @@ def site() -> Iterator[Site]:
     shutil.rmtree(home)
 
 
-# ── what must be so ──────────────────────────────────────────────────────────────────────────────
+# ── what must be true ────────────────────────────────────────────────────────────────────────────
 
 _BLOCKED: Final = re.compile(
     r"(?:is|stays|is now) blocked(?: again)? until (further notice|[\w ]+ \d\d:\d\d UTC[+]\d)(?=[;\s]|$)"
@@ -206,7 +206,7 @@ _NOT_BLOCKED: Final = re.compile(r"is not blocked|no longer blocked|was not bloc
 
 @dataclass(frozen=True)
 class Case:
-    """A command that ended, and the caller's story before and after it, with the row of `blocks`."""
+    """A command's result, and the caller's story before and after it, with the row of `blocks`."""
 
     command: str
     mode: str
@@ -217,7 +217,7 @@ class Case:
 
 
 def check(case: Case) -> None:
-    """Hold each claim of a sentence against what is in force after it."""
+    """Compare each claim of a sentence with what is in force after it."""
     said, story, row = case.said, case.story, case.row
     in_force = row is not None and not row["allowed"]
     assert (story["verdict"] == "BLOCK") == (in_force and case.mode == "enforce")
@@ -277,7 +277,7 @@ CASES: Final = [(command, Mode.ENFORCE) for command in COMMANDS] + [
 def test_no_command_says_what_is_not_so(
     site: Site, command: str, mode: Mode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each command in each state of a caller: true, or refused in one line with nothing changed."""
+    """In each state of a caller, a command says what is true, or is refused and changes nothing."""
     monkeypatch.setenv("SIAGA112_CONFIG", str(site.config))
     monkeypatch.setenv("SIAGA112_MODE", mode)
     first = 10_000_000 + 100 * CASES.index((command, mode))
@@ -298,7 +298,7 @@ def test_no_command_says_what_is_not_so(
 def test_who_cannot_be_a_caller_is_told_so_by_each_command(
     site: Site, spelling: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A hidden, service, too short or not valid number: one line, exit code 1, whatever the command."""
+    """Every command refuses a number that cannot be a caller's, in one line and with 1."""
     monkeypatch.setenv("SIAGA112_CONFIG", str(site.config))
     for command in COMMANDS:
         told = site(command.format(spelling))

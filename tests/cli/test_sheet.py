@@ -1,4 +1,4 @@
-"""`why --format html|pdf`: the evidence sheet, as a clerk at a counter writes it."""
+"""`why --format html|pdf`: the evidence sheet, as a clerk at a counter makes it."""
 
 import stat
 from pathlib import Path
@@ -14,7 +14,7 @@ OFFICE = 'office = "Diskominfo Kota Serang"\ncontact = "loket 3"'
 
 
 async def test_a_citizen_gets_one_page_and_that_is_noted(live: Shell, tmp_path: Path) -> None:
-    """For the clerk alone to read, with the name of who issues it; the audit trail says who looked."""
+    """The sheet is one page with its issuer, readable by its user alone, and the look is audited."""
     live.write(citizen=OFFICE, console='lang = "id"')
     (await live("block", NUMBER, "--for", "24h", "--reason", "threats")).done()
     output = tmp_path / "sheet.pdf"
@@ -33,7 +33,7 @@ async def test_a_citizen_gets_one_page_and_that_is_noted(live: Shell, tmp_path: 
 
 
 async def test_the_same_in_the_language_that_is_asked_for(live: Shell) -> None:
-    """By the command's own --lang, by the program's, by the configuration; as text too."""
+    """The sheet's language is that of the command, else of the program, else of the configuration."""
     live.write(console='lang = "id"')
     by_command, by_program, configured, as_text = await live.each(
         f"why {NUMBER} --format html --lang en",
@@ -48,7 +48,7 @@ async def test_the_same_in_the_language_that_is_asked_for(live: Shell) -> None:
 
 
 async def test_what_does_not_go_together_is_told_in_one_line(live: Shell) -> None:
-    """And nothing is written."""
+    """Options that exclude each other, and an output that cannot be written, are refused in one line."""
     as_json, as_text, unknown = await live.each(
         f"why {NUMBER} --format pdf --json",
         f"why {NUMBER} --output x.txt",
