@@ -30,7 +30,7 @@ def records_in(state: Path) -> DatabaseRecords:
 
 
 async def fill(state: Path, rows: list[Entry]) -> None:
-    """Put the month, and the records of who was blocked in it, into a state directory."""
+    """Write the month, and the records of callers who were blocked in it, into a state directory."""
     records = records_in(state)
     await month.write(records, rows)
     await month.write_records(records, month.records(rows), rows[-1].finding.call.ended)
@@ -39,13 +39,13 @@ async def fill(state: Path, rows: list[Entry]) -> None:
 
 @pytest.fixture(scope="session")
 def month_rows() -> list[Entry]:
-    """Give the ledger of the centre's first month."""
+    """Return the ledger of the centre's first month."""
     return list(month.entries())
 
 
 @pytest.fixture(scope="session")
 def state_with_month(month_rows: list[Entry], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Give a state directory that has the centre's first month. Of all test workers one makes it."""
+    """Yield a state directory with the centre's first month. One of all test workers makes it."""
     base = tmp_path_factory.getbasetemp()
     made = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "month"
     (made / "state").mkdir(parents=True, exist_ok=True)
@@ -61,31 +61,31 @@ def state_with_month(month_rows: list[Entry], tmp_path_factory: pytest.TempPathF
 
 @contextmanager
 def shell_at(state: Path) -> Iterator[Shell]:
-    """Give a shell at a centre whose records are there."""
+    """Yield a shell at a centre with these records."""
     with tempfile.TemporaryDirectory(prefix="s112-test-") as home:
         shell = Shell(Path(home))
         shell.write(shifts=SHIFTS)
         shell.environ |= {"SIAGA112_SITE": SITE, "SIAGA112_STATE_DIR": str(state)}
-        shell.patience = 120.0  # a month takes seconds on a machine that does much else
+        shell.patience = 120.0  # a month takes seconds on a busy machine
         yield shell
 
 
 @pytest.fixture
 def centre(state_with_month: Path) -> Iterator[Shell]:
-    """Give a shell at the centre."""
+    """Yield a shell at the centre."""
     with shell_at(state_with_month) as shell:
         yield shell
 
 
 @pytest.fixture(scope="session")
 def handled_rows() -> list[Entry]:
-    """Give the centre's first calls, with what operators did: who answered, hand-overs, kinds, districts."""
+    """Return the centre's first calls, with operators, hand-overs, kinds and districts."""
     return list(month.handled(islice(month.entries(), 3_000)))
 
 
 @pytest.fixture(scope="session")
 def state_with_handled(handled_rows: list[Entry]) -> Iterator[Path]:
-    """Give a state directory that has them."""
+    """Yield a state directory with these calls."""
     with tempfile.TemporaryDirectory(prefix="s112-test-") as state:
         asyncio.run(fill(Path(state), handled_rows))
         yield Path(state)
@@ -93,6 +93,6 @@ def state_with_handled(handled_rows: list[Entry]) -> Iterator[Path]:
 
 @pytest.fixture
 def desk(state_with_handled: Path) -> Iterator[Shell]:
-    """Give a shell at the centre with these calls."""
+    """Yield a shell at the centre with these calls."""
     with shell_at(state_with_handled) as shell:
         yield shell

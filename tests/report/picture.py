@@ -48,7 +48,7 @@ async def _printed(html: str) -> bytes:
 
 
 def main() -> None:
-    """Draw them."""
+    """Draw the pictures."""
     with tempfile.TemporaryDirectory() as state:
         html = asyncio.run(_written(Path(state)))
     pdf = asyncio.run(_printed(html))

@@ -1,4 +1,4 @@
-"""The ledger as a file: CSV and Parquet, with and without callers."""
+"""The ledger as a file: CSV, Parquet and a dataset, with and without callers."""
 
 import csv
 import io
@@ -25,18 +25,18 @@ __all__ = ["live", "shell"]
 pytestmark = pytest.mark.redis
 
 OF_PEOPLE = {"caller", "raw_caller", "recording", "operator"}
-"""The columns that are there only if they are asked for."""
+"""Columns that are exported only on request."""
 
 DAY = ("--from", "2019-02-11", "--to", "2019-02-11")
 
 
 def of_that_day(month_rows: list[Entry]) -> list[Entry]:
-    """Give the calls of the first day."""
+    """Return the calls of the first day."""
     return [row for row in month_rows if str(rows.call(row, ZONE)["started"]).startswith("2019-02-11")]
 
 
 async def test_the_csv_has_each_call_once_and_no_caller(centre: Shell, month_rows: list[Entry]) -> None:
-    """The rows of `calls --json`, in their order, without who called."""
+    """The CSV has the rows of `calls --json` in their order, without the columns about people."""
     text = (await centre("export", *DAY)).done()
     told = list(csv.DictReader(io.StringIO(text)))
     expected = [rows.call(row, ZONE) for row in of_that_day(month_rows)]
@@ -51,7 +51,7 @@ async def test_the_csv_has_each_call_once_and_no_caller(centre: Shell, month_row
 async def test_with_pseudonyms_a_caller_is_the_same_in_one_file_and_another_in_the_next(
     centre: Shell, month_rows: list[Entry]
 ) -> None:
-    """The pattern of calls is kept, the numbers are not."""
+    """A caller has one pseudonym in a file, and another in the next file."""
     first, second = await centre.each(
         f"export {' '.join(DAY)} --numbers pseudonyms", f"export {' '.join(DAY)} --numbers pseudonyms"
     )
@@ -66,7 +66,7 @@ async def test_with_pseudonyms_a_caller_is_the_same_in_one_file_and_another_in_t
 
 
 async def test_in_full_it_says_who_called(centre: Shell, month_rows: list[Entry]) -> None:
-    """The number as it came, too."""
+    """With `--numbers full` a row has the caller, and the number as it came."""
     told = list(csv.DictReader(io.StringIO((await centre("export", *DAY, "--numbers", "full")).done())))
     assert [row["caller"] for row in told] == [
         row.finding.call.caller or "" for row in of_that_day(month_rows)
@@ -77,7 +77,7 @@ async def test_in_full_it_says_who_called(centre: Shell, month_rows: list[Entry]
 async def test_parquet_has_the_same_rows_with_types(
     centre: Shell, month_rows: list[Entry], tmp_path: Path
 ) -> None:
-    """The whole month: times are times, seconds numbers, and yes and no."""
+    """Parquet has all rows of the month with types: times, numbers, booleans and text."""
     file = tmp_path / "calls.parquet"
     whole = "--from 2019-02-11 --to 2019-03-11 --format parquet --numbers full"
     said = (await centre("export", *whole.split(), "--output", str(file))).done()
@@ -98,7 +98,7 @@ async def test_parquet_has_the_same_rows_with_types(
 
 
 async def test_without_pyarrow_one_line_says_what_to_install(centre: Shell, tmp_path: Path) -> None:
-    """Parquet is an extra; CSV needs nothing."""
+    """Without pyarrow, an export as Parquet ends with one line that says what to install."""
     (tmp_path / "pyarrow.py").write_text("raise ImportError")
     centre.environ["PYTHONPATH"] = str(tmp_path)
     said = (await centre("export", *DAY, "--format", "parquet", "--output", f"{tmp_path}/x")).failed(1)
@@ -114,7 +114,7 @@ async def test_without_pyarrow_one_line_says_what_to_install(centre: Shell, tmp_
     ],
 )
 async def test_a_file_that_cannot_be_written_is_named(centre: Shell, command: str) -> None:
-    """With the reason."""
+    """A file that cannot be written is one line with the reason."""
     assert "cannot be written (no such file or folder)" in (await centre(*command.split())).failed(1)
 
 
@@ -129,14 +129,14 @@ async def test_a_file_that_cannot_be_written_is_named(centre: Shell, command: st
     ],
 )
 async def test_wrong_use_is_refused(centre: Shell, command: str) -> None:
-    """As by the other commands: told how to, nothing printed, exit code 2."""
+    """A wrong use prints nothing and ends with 2."""
     ended = await centre(*command.split())
     assert (ended.code, ended.out) == (2, "")
 
 
 @pytest.mark.parametrize("command", ["export", "report", "report --check published.csv"])
 async def test_without_the_database_one_line_says_so(centre: Shell, tmp_path: Path, command: str) -> None:
-    """With the exit code that means it."""
+    """Without the database, `export` and `report` end with 4 and one line."""
     (tmp_path / "published.csv").write_text("from,to,total\n2019-03-01,2019-03-11,1\n")
     centre.environ["SIAGA112_STATE_DIR"] = "/nowhere"
     arguments = command.replace("published.csv", str(tmp_path / "published.csv")).split()
@@ -147,7 +147,7 @@ async def test_without_the_database_one_line_says_so(centre: Shell, tmp_path: Pa
 
 
 async def test_a_day_without_calls_is_a_file_without_rows(centre: Shell, tmp_path: Path) -> None:
-    """The columns are named all the same; and by default it is yesterday."""
+    """An export of yesterday, the default, has all columns even if it has no rows."""
     assert (await centre("export")).done().splitlines() == [
         ",".join(name for name in COLUMNS if name not in OF_PEOPLE)
     ]
@@ -170,7 +170,7 @@ async def test_a_day_without_calls_is_a_file_without_rows(centre: Shell, tmp_pat
     ],
 )
 def test_no_caller_id_is_a_formula_for_a_spreadsheet(value: object, written: object) -> None:
-    """Whoever calls chooses the text; a number stays as it is."""
+    """A text that a spreadsheet takes for a formula is quoted, as the caller chooses it; a number is not."""
     assert rows.cell(value) == written
 
 
@@ -180,7 +180,7 @@ def test_no_caller_id_is_a_formula_for_a_spreadsheet(value: object, written: obj
 async def test_duckdb_reads_the_dataset_as_it_lies_with_the_reports_figures(
     centre: Shell, tmp_path: Path
 ) -> None:
-    """A folder a day, no caller in it; each outcome and mark as the report counts them."""
+    """DuckDB reads a dataset, one folder a day and no callers, and counts what the report counts."""
     told = (await centre("export", "--dataset", str(tmp_path / "112"))).done()
     assert "29 days written anew, 53794 calls; 29 days in all" in told
     days = sorted(path.name for path in (tmp_path / "112").iterdir() if path.is_dir())
@@ -200,7 +200,7 @@ async def test_duckdb_reads_the_dataset_as_it_lies_with_the_reports_figures(
 
 
 async def test_the_next_time_only_days_that_changed_are_written(live: Shell, tmp_path: Path) -> None:
-    """A mark of yesterday's call writes yesterday anew; and nothing where nothing has changed."""
+    """Another export to a dataset writes only the days that changed."""
     folder = str(tmp_path / "112")
     first = (await live("export", "--dataset", folder)).done()
     assert "3 calls" in first
@@ -219,7 +219,7 @@ async def test_the_next_time_only_days_that_changed_are_written(live: Shell, tmp
 async def test_duckdb_counts_operators_agencies_and_kinds_as_the_report_does(
     desk: Shell, tmp_path: Path
 ) -> None:
-    """Asked for with who answered, a dataset has all that the report's sections are made of."""
+    """With operators, a dataset gives the report's counts by operator, kind and district."""
     (await desk("export", "--dataset", str(tmp_path / "112"), "--operators", "full")).done()
     days = ("--from", "2019-02-11", "--to", "2019-02-28")
     told = (await desk("report", *days, "--format", "json")).json
@@ -240,7 +240,7 @@ async def test_duckdb_counts_operators_agencies_and_kinds_as_the_report_does(
 
 
 async def test_who_answered_is_told_only_if_asked_for(desk: Shell, handled_rows: list[Entry]) -> None:
-    """With pseudonyms an operator is the same in one file, and another in the next; no name is in it."""
+    """Operators are exported only on request; a pseudonym holds for one file and is no real name."""
     none, one, other, full = await desk.each(
         *(f"export {' '.join(DAY)}{more}" for more in ("", *(f" --operators {how}" for how in HOW)))
     )
@@ -260,7 +260,10 @@ HOW = ("pseudonyms", "pseudonyms", "full")
 
 
 async def test_a_number_that_a_caller_was_handed_over_to_is_told_as_callers_are(live: Shell) -> None:
-    """It is somebody's; an agency's name and an extension are nobody's. Nor is a recording's name told."""
+    """The number that a call was handed over to is treated as a caller's.
+
+    An agency's name and an extension are exported always, a recording's name only with full numbers.
+    """
     number = "081399990001"
     call = replace(answered(5, NOW - 7_200_000), recording=f"external-112-{number}.wav")
     kinds = [Handover(NOW, HandedOver.BLIND, to, agency) for to, agency in TARGETS]
@@ -288,7 +291,7 @@ NUMBERS = ("", " --numbers pseudonyms", " --numbers full")
 
 
 def numbers_in(folder: Path) -> set[str]:
-    """Give every number that a dataset has."""
+    """Return every number in a dataset."""
     found = [parquet.ParquetFile(file).read().to_pylist() for file in folder.glob("*/calls.parquet")]
     return {row[name] for rows_ in found for row in rows_ for name in ("caller", "raw_caller")} - {None, ""}
 
@@ -296,7 +299,7 @@ def numbers_in(folder: Path) -> set[str]:
 async def test_a_number_that_was_forgotten_goes_from_a_dataset_that_had_it(
     live: Shell, tmp_path: Path
 ) -> None:
-    """Also of a call whose caller was never known, but whose number stood as it came."""
+    """The next export removes an erased number from a dataset, even if only the raw number was known."""
     made = ("export", "--dataset", str(tmp_path / "112"), "--numbers", "full")
     withheld = replace(prank(9, NOW - 96 * HOUR, None), raw_caller="081399990000")
     store = site_store(live.home / "state", "lab")
@@ -322,7 +325,7 @@ async def test_a_number_that_was_forgotten_goes_from_a_dataset_that_had_it(
 async def test_a_dataset_is_of_one_form(
     live: Shell, tmp_path: Path, more: tuple[str, ...], says: str
 ) -> None:
-    """What would not fit what is there, or means nothing, is refused."""
+    """Options that do not fit an existing dataset, or any dataset, are refused."""
     folder = str(tmp_path / "112")
     (await live("export", "--dataset", folder)).done()
     ended = await live("export", "--dataset", folder, *more)
@@ -331,7 +334,7 @@ async def test_a_dataset_is_of_one_form(
 
 
 async def test_a_ledger_of_months_is_a_table_in_columns(centre: Shell) -> None:
-    """However many rows: a line each, in columns, with nothing cut off."""
+    """`calls` prints one line a call, in columns, for however many calls."""
     told = (await centre("calls", "--since", "2019-03-01")).done().splitlines()
     assert len(told) == 18_308 + 1
     at = told[0].index("outcome")
@@ -339,7 +342,7 @@ async def test_a_ledger_of_months_is_a_table_in_columns(centre: Shell) -> None:
 
 
 async def test_our_own_past_is_a_source_of_a_back_test(centre: Shell) -> None:
-    """Each call of the ledger once, with its outcome; another policy gives another number of blocks."""
+    """`backtest --ledger` reads each call once with its outcome, and a lower threshold blocks more."""
     ended = await centre(
         "backtest", "--ledger", "--since", "2019-02-01", "--sweep", "threshold=3,5", "--json"
     )
@@ -351,6 +354,6 @@ async def test_our_own_past_is_a_source_of_a_back_test(centre: Shell) -> None:
 
 
 async def test_a_back_test_of_nothing_says_what_to_name(centre: Shell) -> None:
-    """Neither files nor the ledger; nor is a time for the ledger taken for one of files."""
+    """`backtest` needs files or `--ledger`, and `--since` goes only with `--ledger`."""
     assert "name files of past calls, or --ledger" in (await centre("backtest")).failed(2)
     assert "--since goes with --ledger" in (await centre("backtest", "cel.csv", "--since", "90d")).failed(2)

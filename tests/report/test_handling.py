@@ -1,4 +1,4 @@
-"""Who answered, to whom callers were handed over, what was reported: as the command tells it."""
+"""Who answered, to whom callers were handed over, what was reported: as the command prints it."""
 
 from collections import Counter
 
@@ -13,7 +13,7 @@ DAYS = "report --from 2019-02-11 --to 2019-02-28"
 
 
 async def test_the_command_counts_what_the_ledger_has(desk: Shell, handled_rows: list[Entry]) -> None:
-    """By operator and agency, kind and district; each answered call and each hand-over once."""
+    """The report's counts by operator, agency, kind and district are those of the ledger."""
     told = (await desk(*DAYS.split(), "--format", "json")).json
     answered = [one.finding for one in handled_rows if one.finding.outcome is Outcome.ANSWERED]
     operators = Counter(one.operator for one in answered)
@@ -31,7 +31,7 @@ async def test_the_command_counts_what_the_ledger_has(desk: Shell, handled_rows:
 
 
 async def test_no_names_leaves_out_who_answered_and_nothing_else(desk: Shell) -> None:
-    """In every format: what is handed on need not say how much each of the staff did."""
+    """With `--no-names` every format leaves out the operators, and nothing else."""
     formats = ("table", "csv", "json", "html")
     for format_ in formats:
         named, nameless = await desk.each(

@@ -32,13 +32,13 @@ SHIFTS = tuple(Shift(f"a shift with a long name, number {n}", time(4 * n)) for n
 
 @pytest.fixture
 async def chromium() -> AsyncIterator[Tab]:
-    """Give a page of a real Chromium."""
+    """Yield a page of a real Chromium."""
     async with tab() as opened:
         yield opened
 
 
 def some_report(days: int, calls: int, shifts: tuple[Shift, ...] = SHIFTS) -> Report:
-    """Make a report of that many days and calls, of every kind."""
+    """Return a report of this many days and calls, of every kind."""
     random, period = Random(days), of_days(FIRST, FIRST + timedelta(days=days - 1), ZONE)
     figures = Figures(period, shifts, 10 * SECOND)
     rows = [_row(random, period) for _ in range(calls)]
@@ -63,7 +63,7 @@ def _row(random: Random, period: Period) -> LedgerRow:
 
 
 def busy(report: Report, operators: int, others: int = 40) -> Report:
-    """Give the same report, of so many operators with long names, agencies, kinds and districts."""
+    """Return the report with this many operators with long names, and agencies, kinds and districts."""
     random, period = Random(operators), report.period
     handling = Handling(period, SHIFTS)
     for n in range(operators):
@@ -82,7 +82,7 @@ def busy(report: Report, operators: int, others: int = 40) -> Report:
 
 
 async def check(chromium: Tab, file: Path, sheets: int = 2) -> str:
-    """Show a page and print it: nothing wrong, nothing fetched, no sheet too many. Give its text."""
+    """Open a page and print it: no error, no request, not too many sheets. Return its text."""
     await chromium.open(file.as_uri())
     assert chromium.messages == []
     assert chromium.requests == [file.as_uri()]
@@ -97,7 +97,7 @@ async def check(chromium: Tab, file: Path, sheets: int = 2) -> str:
 async def test_the_centres_month_is_a_page_of_two_sheets(
     centre: Shell, chromium: Tab, tmp_path: Path, language: str, shown: str
 ) -> None:
-    """The command's own file renders, says its figures, asks nobody for anything, and prints on A4."""
+    """The command's page has the month's figures and masked numbers, and prints on two A4 sheets."""
     file = tmp_path / "report.html"
     period = "--from 2019-02-11 --to 2019-03-11"
     await centre("report", *f"{period} --format html --lang {language} --output {file}".split())
@@ -115,7 +115,7 @@ async def test_the_centres_month_is_a_page_of_two_sheets(
 async def test_any_period_fits_two_sheets(
     chromium: Tab, tmp_path: Path, language: Language, days: int, calls: int
 ) -> None:
-    """A day or a leap year, nothing or a lot, six shifts with long names, the longest list of numbers."""
+    """A day or a leap year, empty or full, with long names and the longest list, fits two sheets."""
     file = tmp_path / "report.html"
     file.write_text(page(some_report(days, calls), Words(language), 12, reveal=True))
     await check(chromium, file)
@@ -127,7 +127,7 @@ async def test_any_period_fits_two_sheets(
 async def test_who_answered_and_what_was_reported_is_a_third_sheet(
     chromium: Tab, tmp_path: Path, language: Language, operators: int
 ) -> None:
-    """One, however many there are: the others are one line, and what is in it adds up."""
+    """Any number of operators takes one more sheet: a line sums up those beyond the limit, and all add up."""
     file, words = tmp_path / "report.html", Words(language)
     report = busy(some_report(62, 4_000), operators)
     file.write_text(page(report, words, 12, reveal=True))
@@ -145,7 +145,7 @@ async def test_who_answered_and_what_was_reported_is_a_third_sheet(
 
 
 async def test_where_nobody_was_seen_to_answer_there_is_no_third_sheet(chromium: Tab, tmp_path: Path) -> None:
-    """Nor a title over nothing; and a report that is to name nobody has the rest alone."""
+    """Without operators there is no third sheet; a report without names has the rest of it."""
     file, words, report = tmp_path / "report.html", Words(Language.EN), some_report(2, 50)
     period = report.period
     report.handling.add_answered({Answered(None, Mark.GENUINE): [AnsweredCount(period.first, 3, 3, 900)]})
@@ -203,7 +203,10 @@ BEYOND = """
 
 @pytest.mark.parametrize("language", Language, ids=str)
 async def test_a_telephone_shows_all_of_it(chromium: Tab, tmp_path: Path, language: Language) -> None:
-    """390 px wide: nothing beyond the edge, no overlaps, no letter under 11 px; wide parts scroll alone."""
+    """At 390 px nothing is beyond the edge or overlaps, and no text is smaller than 11 px.
+
+    Wide parts scroll by themselves.
+    """
     file = tmp_path / "report.html"
     file.write_text(page(busy(some_report(62, 4_000), 5), Words(language), 12, reveal=True))
     await chromium.ask(
@@ -219,7 +222,7 @@ async def test_a_telephone_shows_all_of_it(chromium: Tab, tmp_path: Path, langua
 
 @pytest.mark.parametrize("language", Language, ids=str)
 def test_the_page_says_why_there_are_more_pranks_than_misuses(language: Language) -> None:
-    """32 prank calls beside 9 misuses: the other 23 have their reasons, and add up, in both languages."""
+    """The page explains 9 misuses of 32 prank calls: it gives reasons for the other 23, which add up."""
     period = of_days(FIRST, FIRST, ZONE)
     figures = Figures(period, (), 10 * SECOND)
     menu = LedgerRow(
@@ -237,7 +240,7 @@ def test_the_page_says_why_there_are_more_pranks_than_misuses(language: Language
 
 
 async def test_what_a_name_says_is_text(chromium: Tab, tmp_path: Path) -> None:
-    """HTML in a shift's name, or a site's, is shown as it is written, and does nothing."""
+    """HTML in the name of a shift, a site or an operator is shown as text and runs nothing."""
     name = "<script>console.log(1)</script><img src=x onerror=console.log(2)>\"&'"
     report = replace(some_report(2, 50, (Shift(name, time(7)),)), site=name)
     report.handling.add_answered({Answered(name, None): [AnsweredCount(report.period.first, 1, 1, 900)]})

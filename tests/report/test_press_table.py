@@ -24,7 +24,7 @@ BOTH = ("--from", "2019-02-11", "--to", "2019-03-11")
 
 
 def press(row: dict[str, object]) -> tuple[object, ...]:
-    """Give the columns of the press table."""
+    """Return the columns of the press table."""
     return tuple(row[name] for name in ("total", "answered", "abandoned", "ivr_prank"))
 
 
@@ -46,7 +46,7 @@ async def test_each_period_of_the_press_table_is_reproduced(
 
 
 async def test_the_month_is_the_sum_of_its_periods_and_adds_up_however_it_is_cut(centre: Shell) -> None:
-    """53,794 calls, 14 of them genuine reports; by day, shift, shift of a day and hour it is the same."""
+    """The month has 53,794 calls, 14 of them genuine, and every cut of it adds up to the total."""
     report = (await centre("report", *BOTH, "--format", "json")).json
     total = report["total"]
     assert press(total) == (53_794, 7_695, 2_882, 43_217)
@@ -66,7 +66,7 @@ async def test_the_month_is_the_sum_of_its_periods_and_adds_up_however_it_is_cut
 
 
 async def test_the_service_level_is_where_the_centre_says_it_is_by_one_formula_only(centre: Shell) -> None:
-    """Of the answered 89 to 91 %, as published without a formula; by the two others far from it."""
+    """Of three formulas only answered in time / answered gives the 89 to 91 % that were published."""
     total = (await centre("report", *BOTH, "--format", "json")).json["total"]
     assert 0.89 <= total["level_of_answered"] <= 0.91
     assert total["level_of_presented"] == round(total["answered_in_time"] / (7_695 + 2_882), 4)
@@ -74,7 +74,7 @@ async def test_the_service_level_is_where_the_centre_says_it_is_by_one_formula_o
 
 
 async def test_the_second_period_is_compared_with_the_days_before_it(centre: Shell) -> None:
-    """The period before has the same length: 11 days of March with the last 11 of February."""
+    """The period before is as long: 11 days of March are compared with the last 11 of February."""
     march, february = await centre.each(
         "report --from 2019-03-01 --to 2019-03-11 --format json",
         "report --from 2019-02-18 --to 2019-02-28 --format json",
@@ -85,7 +85,7 @@ async def test_the_second_period_is_compared_with_the_days_before_it(centre: She
 
 
 async def test_blocks_are_counted_from_the_callers_records(centre: Shell, month_rows: list[Entry]) -> None:
-    """Imposed, lifted, and lifted as a mistake: in the period in which it happened."""
+    """The report counts the blocks of callers' records: imposed, lifted, and lifted as a mistake."""
     total = (await centre("report", *BOTH, "--format", "json")).json["total"]
     records = month.records(month_rows)
     blocks = [block for record in records for block in record.blocks]
@@ -94,7 +94,7 @@ async def test_blocks_are_counted_from_the_callers_records(centre: Shell, month_
 
 
 async def test_the_numbers_are_masked_unless_revealed(centre: Shell, month_rows: list[Entry]) -> None:
-    """The list names those who misused most, in the same order, masked or in full."""
+    """The numbers with the most misuses come in the same order, masked or in full."""
     masked, full = await centre.each(
         f"report {' '.join(BOTH)} --format json --top 3",
         f"report {' '.join(BOTH)} --format json --top 3 --reveal",
@@ -112,7 +112,7 @@ async def test_the_numbers_are_masked_unless_revealed(centre: Shell, month_rows:
 
 
 async def test_the_csv_has_the_same_figures_as_the_json(centre: Shell) -> None:
-    """One row a slice, with the same names."""
+    """The CSV has one row a slice, with the figures of the JSON."""
     sheet, whole = await centre.each(
         f"report {' '.join(BOTH)} --format csv", f"report {' '.join(BOTH)} --format json"
     )
@@ -126,7 +126,7 @@ async def test_the_csv_has_the_same_figures_as_the_json(centre: Shell) -> None:
 
 
 async def test_the_table_fits_eighty_columns_and_says_the_same_in_both_languages(centre: Shell) -> None:
-    """Every line of it, in Indonesian and in English."""
+    """The table fits 80 columns in both languages, with numbers as each writes them."""
     english, indonesian = await centre.each(f"report {' '.join(BOTH)}", f"report {' '.join(BOTH)} --lang id")
     for shown in (english.done(), indonesian.done()):
         assert max(map(len, shown.splitlines())) <= 80
@@ -142,7 +142,7 @@ async def test_the_table_fits_eighty_columns_and_says_the_same_in_both_languages
 async def test_check_says_by_how_much_the_published_categories_exceed_the_total(
     centre: Shell, tmp_path: Path
 ) -> None:
-    """1,102 and 298 more than the published totals; against the ledger, IVR-prank is over by as much."""
+    """The published categories exceed their totals by 1,102 and 298, and so does IVR-prank the ledger's."""
     file = tmp_path / "published.csv"
     file.write_text(PUBLISHED)
     told = await centre("report", "--check", str(file))
@@ -160,7 +160,7 @@ async def test_check_says_by_how_much_the_published_categories_exceed_the_total(
 
 
 async def test_figures_that_add_up_pass(centre: Shell, tmp_path: Path) -> None:
-    """With a semicolon, points and a byte order mark, as a spreadsheet set to Indonesian writes it."""
+    """Figures with semicolons, points and a byte order mark, as an Indonesian spreadsheet writes, pass."""
     file = tmp_path / "ours.csv"
     text = "from;to;total;answered;abandoned;ivr_prank\n2019-03-01;2019-03-11;18.308;2.855;618;14.835\n"
     file.write_text(text, encoding="utf-8-sig")
@@ -181,14 +181,14 @@ async def test_figures_that_add_up_pass(centre: Shell, tmp_path: Path) -> None:
     ],
 )
 async def test_a_file_that_is_not_so_is_refused(centre: Shell, tmp_path: Path, text: str, said: str) -> None:
-    """One line: what is wrong, and where."""
+    """A malformed file is refused in one line that says what is wrong."""
     file = tmp_path / "published.csv"
     file.write_text(text)
     assert said in (await centre("report", "--check", str(file))).failed(1)
 
 
 async def test_a_file_that_is_not_there_is_refused(centre: Shell) -> None:
-    """One line."""
+    """A missing file is refused in one line."""
     said = (await centre("report", "--check", "none.csv")).failed(1)
     assert said == "siaga112: none.csv: cannot be read (No such file or directory)"
 
@@ -199,7 +199,7 @@ async def test_a_file_that_is_not_there_is_refused(centre: Shell) -> None:
 async def test_the_ledger_is_what_the_store_itself_would_have_written(
     state_with_month: Path, month_rows: list[Entry]
 ) -> None:
-    """A row reads back as the entry that was made."""
+    """The month's first row reads back from the store as the entry that was made."""
     first = month_rows[0]
     records = records_in(state_with_month)
     assert await records.entry(first.finding.call.id) == first

@@ -1,4 +1,4 @@
-"""The bar of long commands."""
+"""The progress bar of long commands."""
 
 import io
 
@@ -8,14 +8,14 @@ from siaga112.terminal.progress import Bar
 
 
 class Screen(io.StringIO):
-    """What stderr is: a terminal, or not."""
+    """A stderr that is a terminal or none."""
 
     def __init__(self, *, terminal: bool) -> None:
         super().__init__()
         self._terminal = terminal
 
     def isatty(self) -> bool:
-        """Say which."""
+        """Return whether it is a terminal."""
         return self._terminal
 
 
@@ -28,7 +28,7 @@ def test_a_bar_is_shown_from_one_second_on_and_to_people_only(
     seconds: float,
     shown: bool,  # noqa: FBT001 - pytest names it
 ) -> None:
-    """A script's stderr stays empty, and so does a quick command's."""
+    """A bar is shown only on a terminal, and only after one second."""
     screen, clock = Screen(terminal=terminal), iter([100.0, 100.0 + seconds])
     monkeypatch.setattr("sys.stderr", screen)
     monkeypatch.setenv("TERM", "xterm")

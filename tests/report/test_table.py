@@ -1,4 +1,4 @@
-"""The report for a terminal, and for scripts, of calls of every kind."""
+"""The report for a terminal and for scripts, with calls of every kind."""
 
 import csv
 import io
@@ -15,11 +15,11 @@ from siaga112.words import Language
 from tests.report.test_page import FIRST, busy, some_report
 
 ENDS = ("by_operator", "misusers")
-"""Between which titles it is told how calls were handled."""
+"""The titles between which the table shows how calls were handled."""
 
 
 def shown(report: Report, language: Language) -> list[str]:
-    """Give the lines of the table."""
+    """Return the lines of the table."""
     out = io.StringIO()
     table.show(report, Words(language), 10, consoles.console(table.WIDTH, out), reveal=False)
     return out.getvalue().splitlines()
@@ -27,7 +27,7 @@ def shown(report: Report, language: Language) -> list[str]:
 
 @pytest.mark.parametrize("language", Language, ids=str)
 def test_a_year_of_every_kind_fits_eighty_columns_with_each_line_whole(language: Language) -> None:
-    """Six thousand calls a shift: no day and no figure takes a second line, or is cut off."""
+    """A year with large counts fits 80 columns: only long names are cut, no day and no figure."""
     words, lines = Words(language), shown(some_report(366, 40_000), language)
     assert max(map(len, lines)) <= table.WIDTH
     of_day = lines[lines.index(words("by_day")) :]
@@ -39,7 +39,7 @@ def test_a_year_of_every_kind_fits_eighty_columns_with_each_line_whole(language:
 
 @pytest.mark.parametrize("language", Language, ids=str)
 def test_each_mark_has_a_row_and_a_column_of_its_own(language: Language) -> None:
-    """Who was silent is neither a prank nor unmarked, in the outcomes and in the cuts."""
+    """Every category has a row and a column of its own, the silent calls too."""
     report, words = some_report(3, 400), Words(language)
     lines = shown(report, language)
     total = report.figures.total
@@ -52,7 +52,7 @@ def test_each_mark_has_a_row_and_a_column_of_its_own(language: Language) -> None
 
 
 def test_scripts_are_told_each_mark_by_its_own_name() -> None:
-    """The same figures in JSON and CSV; they add up to the answered calls."""
+    """JSON and CSV have the same count of each mark, and these add up to the answered calls."""
     report = some_report(3, 400)
     total = json.loads(data.as_json(report, 0, reveal=False))["total"]
     out = io.StringIO()
@@ -66,7 +66,7 @@ def test_scripts_are_told_each_mark_by_its_own_name() -> None:
 
 @pytest.mark.parametrize("language", Language, ids=str)
 def test_who_answered_and_what_was_reported_fits_eighty_columns(language: Language) -> None:
-    """Everybody and everything, long names cut off, each on one line with all its figures."""
+    """Operators, agencies, kinds and districts with long names take one line each, within 80 columns."""
     words, report = Words(language), busy(some_report(31, 400), 30)
     lines = shown(report, language)
     assert max(map(len, lines)) <= table.WIDTH
@@ -85,14 +85,14 @@ def test_who_answered_and_what_was_reported_fits_eighty_columns(language: Langua
 
 @pytest.mark.parametrize("language", Language, ids=str)
 def test_there_is_no_title_over_nothing(language: Language) -> None:
-    """No operator seen, no hand-over, no kind, no district: the report is as it was."""
+    """Without operators, hand-overs, kinds and districts, the table has no titles for them."""
     words, lines = Words(language), shown(some_report(3, 400), language)
     titles = [words(key) for key in ("by_operator", "by_agency", "by_kind", "by_district")]
     assert not [line for line in lines if line.startswith(tuple(titles))]
 
 
 def test_scripts_are_told_how_calls_were_handled() -> None:
-    """JSON has a list a cut, CSV the same as rows; who has no name is null, or `other`."""
+    """JSON has a list for each cut, and CSV the same as rows; an unknown name is null or `other`."""
     report = busy(some_report(31, 400), 2, 3)
     told = json.loads(data.as_json(report, 0, reveal=False))
     assert [row["operator"] for row in told["by_operator"]][-1] is None

@@ -23,7 +23,7 @@ ID, EN = Words(Language.ID), Words(Language.EN)
 
 
 def test_each_text_is_there_in_both_languages_with_the_same_values() -> None:
-    """No key is missing in either; what is put into a text is put into its translation."""
+    """Every text exists in both languages, with the same placeholders."""
 
     def values(text: str) -> set[Any]:
         return {name for _, name, _, _ in string.Formatter().parse(text) if name}
@@ -34,7 +34,7 @@ def test_each_text_is_there_in_both_languages_with_the_same_values() -> None:
 
 
 def test_no_text_is_unused() -> None:
-    """Each key is named by the code, or made of a category or a note."""
+    """Every text is named in the code, or belongs to a category or a note."""
     code = "\n".join(
         file.read_text("utf-8") for pattern in ("*.py", "*.j2") for file in SOURCES.glob(pattern)
     )
@@ -54,13 +54,13 @@ def test_no_text_is_unused() -> None:
 def test_numbers_are_written_as_the_language_does(
     indonesian: tuple[str, str], english: tuple[str, str]
 ) -> None:
-    """Point and comma change places."""
+    """Indonesian and English numbers differ in that point and comma are swapped."""
     swapped = str.maketrans(",.", ".,")
     assert tuple(text.translate(swapped) for text in indonesian) == english
 
 
 def test_a_few_are_not_none() -> None:
-    """14 of 53,794 are not 0.0 %."""
+    """A share that is not zero is never written as 0.0 %."""
     assert (ID.percent(14 / 53_794), EN.percent(14 / 53_794)) == ("< 0,1%", "< 0.1%")
     assert (EN.percent(0), EN.percent(None), EN.percent(0.0005)) == ("0.0%", "\N{EN DASH}", "0.1%")
 
@@ -76,7 +76,7 @@ def test_a_few_are_not_none() -> None:
     ],
 )
 def test_times_are_written_so_that_they_can_be_read(words: Words, span: int | None, shown: str) -> None:
-    """Seconds to the tenth; from two minutes on, minutes and seconds."""
+    """A time is in seconds and tenths, and from two minutes on in minutes and seconds."""
     assert words.seconds(span) == shown
 
 
@@ -85,7 +85,7 @@ def test_times_are_written_so_that_they_can_be_read(words: Words, span: int | No
     [(110, 100, "+10.0%"), (90, 100, "\N{MINUS SIGN}10.0%"), (100, 100, "+0.0%"), (5, 0, "\N{EN DASH}")],
 )
 def test_a_change_has_its_sign(now: int, before: int, shown: str) -> None:
-    """Of nothing there is no change."""
+    """A change has its sign, and a dash stands for a change from nothing."""
     assert EN.change(now, before) == shown
 
 
@@ -106,10 +106,10 @@ def test_a_change_has_its_sign(now: int, before: int, shown: str) -> None:
     ],
 )
 def test_a_period_is_written_as_people_say_it(period: Period, shown: str) -> None:
-    """Both days included; a time of day only where it matters."""
+    """A period is written with both its days, and with times of day only if they are not midnight."""
     assert ID.span(period) == shown
 
 
 def test_a_promise_is_written_in_full() -> None:
-    """Whole seconds without a point."""
+    """A promise of whole seconds has no decimal point."""
     assert (ID.limit(10 * SECOND), EN.limit(7_500)) == ("10 detik", "7.5 s")
