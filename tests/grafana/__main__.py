@@ -9,7 +9,7 @@ from tests.grafana.day import played
 
 
 async def run() -> bool:
-    """Print each dashboard's panels with their queries; say whether all had something to show."""
+    """Print each dashboard's panels with their queries; return whether all have data."""
     print(
         "a day of real calls on a real Asterisk 22, scraped by a real Prometheus: about a minute", flush=True
     )

@@ -1,9 +1,9 @@
-"""What Grafana asks Prometheus for a dashboard: the JSON's queries with the variables put in.
+"""What Grafana asks Prometheus for a dashboard: the JSON's queries with the variables' values.
 
-As Grafana 11's Prometheus data source does: a panel has as many points as it is wide, at least its own
-interval and the scrape interval apart, rounded to a time that reads well; a range begins and ends on a
-multiple of that step by the local clock; `$__rate_interval` is the step and a scrape more, and four scrapes
-at least.
+This follows Grafana 11's Prometheus data source. A panel has as many points as it is wide; they are at least
+its own interval and the scrape interval apart, rounded to a readable step. A range begins and ends on a
+multiple of that step by the local clock. `$__rate_interval` is one step plus one scrape, and at least four
+scrapes.
 """
 
 import json
@@ -25,9 +25,9 @@ from tests.lab.prometheus import Found, Prometheus
 UTC: Final = ZoneInfo("UTC")
 NAMES: Final = ("wall", "misuse", "health")
 PIXELS: Final = 66
-"""A column of 24 on a screen of 1,600 pixels."""
+"""Width of one of the 24 columns on a screen of 1,600 pixels."""
 
-# The steps that Grafana chooses among, in seconds: this one for any span below the limit.
+# Limits and steps in seconds: Grafana takes the first step whose limit is above the span of a point.
 _NICE: Final = (
     *((0.0075, 0.005), (0.0125, 0.01), (0.035, 0.02), (0.075, 0.05), (0.15, 0.1), (0.35, 0.2)),
     *((0.75, 0.5), (1.5, 1), (3.5, 2), (7.5, 5), (12.5, 10), (17.5, 15), (25, 20), (45, 30), (90, 60)),
@@ -44,48 +44,48 @@ def load(name: str) -> Dashboard:
 
 
 def panels(dashboard: Dashboard) -> list[Panel]:
-    """Give a dashboard's panels, as they are read."""
+    """Return a dashboard's panels in the order in which one reads them."""
     found = [panel for panel in dashboard.panels or [] if isinstance(panel, Panel)]
     return sorted(found, key=lambda panel: (place(panel)[1], place(panel)[0]))
 
 
 def place(panel: Panel) -> tuple[int, int, int, int]:
-    """Give a panel's column, row, width and height in the grid."""
+    """Return a panel's column, row, width and height in the grid."""
     grid = panel.grid_pos
     assert grid
     return grid.x, grid.y, grid.w, grid.h
 
 
 def queries(panel: Panel) -> list[Dataquery]:
-    """Give a panel's queries."""
+    """Return a panel's queries."""
     return [target for target in panel.targets or [] if isinstance(target, Dataquery)]
 
 
 def variables(dashboard: Dashboard) -> list[VariableModel]:
-    """Give a dashboard's variables."""
+    """Return a dashboard's variables."""
     assert dashboard.templating is not None
     return dashboard.templating.list_val or []
 
 
 def legend(query: Dataquery, found: Found) -> str:
-    """Name a series as Grafana does: by the query's legend, with the labels' values put in."""
+    """Return a series' name as Grafana does: the query's legend with the labels' values."""
     return re.sub(r"{{\s*(\w+)\s*}}", lambda match: found.labels.get(match[1], ""), query.legend_format or "")
 
 
 def named(panel: Panel) -> set[str]:
-    """Give the names for which a panel has a look of its own."""
+    """Return the names for which a panel has settings of its own."""
     overrides = panel.field_config.overrides if panel.field_config else []
     return {str(override.matcher.options) for override in overrides}
 
 
 def seconds(span: str) -> float:
-    """Read a span as Grafana writes it, like `6h` in `now-6h`."""
+    """Parse a span as Grafana writes it, like `6h` in `now-6h`."""
     return int(span[:-1]) * _UNITS[span[-1]]
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A dashboard as somebody looks at it: a site, a time and its zone, and how often Prometheus scrapes."""
+    """A dashboard as somebody views it: a site, a time span with its zone, and the scrape interval."""
 
     prometheus: Prometheus
     site: str
@@ -95,14 +95,14 @@ class View:
     zone: ZoneInfo = UTC
 
     def step(self, panel: Panel) -> float:
-        """Say how many seconds a panel's points are apart."""
+        """Return how many seconds a panel's points are apart."""
         points = panel.max_data_points or place(panel)[2] * PIXELS
         least = max(self.scrape, seconds(panel.interval) if panel.interval else 0.0)
         span = (self.until - self.since) / points
         return max(least, next((step for limit, step in _NICE if span < limit), 604_800))
 
     def written(self, expression: str, step: float) -> str:
-        """Put the variables' values into an expression. Raises ValueError for one that is not known."""
+        """Return an expression with the variables' values. Raises ValueError for an unknown variable."""
         values = {
             "site": self.site,
             "__interval": f"{step:g}s",
@@ -118,7 +118,7 @@ class View:
         return re.sub(r"\$\{?(\w+)\}?", value, expression)
 
     async def ask(self, panel: Panel, query: Dataquery) -> list[Found]:
-        """Ask a panel's query. Raises RefusedError, ValueError."""
+        """Return the answer to a panel's query. Raises RefusedError, ValueError."""
         step = self.step(panel)
         expression = self.written(query.expr, step)
         if query.instant:
@@ -129,7 +129,7 @@ class View:
         return await self.prometheus.over(expression, since, until, step)
 
     async def values(self, variable: VariableModel) -> list[str]:
-        """Give what a variable has to choose from: data sources as provisioned, or Prometheus' answer."""
+        """Return the values of a variable: data sources as provisioned, or Prometheus' answer."""
         if variable.type_val == VariableType.DATASOURCE:
             return list(provisioned(str(variable.query)))
         asked = re.fullmatch(r"label_values\((\S+), (\w+)\)", str(variable.query))
@@ -138,7 +138,7 @@ class View:
 
 
 def provisioned(kind: str) -> Iterator[str]:
-    """Give the names of the data sources of one type that our provisioning file makes."""
+    """Yield the names of the data sources of one type in our provisioning files."""
     for path in sorted((FOLDER / "provisioning" / "datasources").glob("*.yaml")):
         for source in yaml.safe_load(path.read_text("utf-8"))["datasources"]:
             if source["type"] == kind:

@@ -14,7 +14,7 @@ BOLD: Final[dict[str, Any]] = {"fontweight": "bold"}
 
 
 def wide(text: str, size: float, *, bold: bool = False) -> float:
-    """Say how many pixels a text of that size in points takes."""
+    """Return how many pixels wide a text of this size in points is."""
     if not text.strip():
         return 0.0
     font = FontProperties(family=FONT, weight="bold" if bold else "normal", size=size)
@@ -31,11 +31,11 @@ class Box:
     height: float
 
     def inset(self, left: float, top: float, right: float, bottom: float) -> "Box":
-        """Give what is left inside these margins."""
+        """Return the part inside these margins."""
         return Box(self.left + left, self.top + top, self.width - left - right, self.height - top - bottom)
 
     def foot(self, height: float) -> "Box":
-        """Give its lowest part."""
+        """Return its lowest part."""
         return Box(self.left, self.top + self.height - height, self.width, height)
 
 

@@ -1,4 +1,4 @@
-"""Draws panels over time: lines, stacked bars, heat maps."""
+"""Draw panels over time: lines, stacked bars, heat maps."""
 
 import math
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from tests.lab.prometheus import Found
 DAY: Final = 86_400
 SMALL: Final = 9.0
 BELOW: Final = 26
-"""Pixels for the times below a chart."""
+"""Height in pixels of the times below a chart."""
 
 ORANGES: Final = LinearSegmentedColormap.from_list(
     "oranges", ["#3a1403", "#8c2d04", "#d94801", "#f16913", "#fd8d3c", "#fdae6b", "#fee6ce"]
@@ -68,7 +68,7 @@ def heat(canvas: Canvas, box: Box, shown: Shown) -> None:
 
 
 def _counts(buckets: Sequence[Found], times: Sequence[float]) -> list[list[float]]:
-    """Give what is in each bucket and not in the one below; NaN for nothing."""
+    """Return how many are in each bucket and not in the one below; NaN for none."""
     counts, below = [], dict.fromkeys(times, 0.0)
     for one in buckets:
         values = dict(one.samples)
@@ -154,7 +154,7 @@ def _bars(axes: Axes, step: float, series: Sequence[Series]) -> None:
 
 
 def _legend(canvas: Canvas, box: Box, series: Sequence[Series]) -> float:
-    """Write the legend at the foot of a box; give its height."""
+    """Write the legend at the foot of a box; return its height."""
     placed, left, row = [], 8.0, 0
     for one in series:
         width = 36 + wide(one.name, SMALL)

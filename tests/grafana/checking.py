@@ -22,7 +22,7 @@ class Tried:
 
 
 async def check(name: str, view: View) -> AsyncIterator[Tried]:
-    """Ask all that a dashboard asks."""
+    """Run all queries of a dashboard."""
     dashboard = load(name)
     for variable in variables(dashboard):
         values = await view.values(variable)
@@ -34,7 +34,7 @@ async def check(name: str, view: View) -> AsyncIterator[Tried]:
 
 
 async def faults(view: View, panel: Panel) -> tuple[str, ...]:
-    """Tell what is wrong with a panel's queries."""
+    """Return what is wrong with a panel's queries."""
     wrong: list[str] = []
     for query in queries(panel):
         try:
@@ -47,7 +47,7 @@ async def faults(view: View, panel: Panel) -> tuple[str, ...]:
 
 
 def _lacking(panel: Panel, query: Dataquery, found: list[Found]) -> Iterator[str]:
-    """Tell of a query that gives nothing, or a series for which its panel has no name and colour."""
+    """Yield the fault of a query without data, or of a series for which its panel has no settings."""
     if all(math.isnan(value) for series in found for _, value in series.samples):
         yield f"nothing for {query.expr}"
     looks = named(panel)
@@ -57,7 +57,7 @@ def _lacking(panel: Panel, query: Dataquery, found: list[Found]) -> Iterator[str
 
 
 def summary(tried: list[Tried]) -> str:
-    """Write how many were tested, and how many passed."""
+    """Return how many queries were tested, and how many passed."""
     shown = [one for one in tried if not one.title.startswith("$")]
     asked = sum(one.queries for one in tried)
     passed = asked - sum(len(one.faults) for one in tried)

@@ -1,4 +1,4 @@
-"""The day of the demo, with a real Prometheus beside the daemon, and what it then has for the dashboards."""
+"""The day of the demo, with a real Prometheus beside the daemon, as a view for the dashboards."""
 
 import tempfile
 import time
@@ -20,7 +20,7 @@ PATIENCE_SECONDS: Final = 20.0
 
 @asynccontextmanager
 async def played() -> AsyncIterator[View]:
-    """Play the day on Asterisk 22, and give the view of it once Prometheus has seen its last call."""
+    """Play the day on Asterisk 22; yield a view of it once Prometheus has seen the last call."""
     with tempfile.TemporaryDirectory(prefix="siaga112-prometheus-") as folder:
         async with (
             centre(find("22")) as (pbx, phone),
@@ -28,7 +28,7 @@ async def played() -> AsyncIterator[View]:
             running(pbx, CONFIG) as daemon,
             scraping(Path(folder), daemon.metrics_url.split("/")[2]) as prometheus,
         ):
-            # No call before the first scrape: an event that Prometheus finds counted already is no increase.
+            # No call comes before the first scrape: what Prometheus finds already counted is no increase.
             await prometheus.sees("siaga112_strikes_total", PATIENCE_SECONDS)
             since = time.time()
             day = Day(pbx, daemon, seen, phone)

@@ -1,6 +1,6 @@
-"""Draws a panel of each kind that the dashboards use, from what Prometheus answered.
+"""Draw a panel of each kind that the dashboards use, from Prometheus' answers.
 
-A rendering, not Grafana: the grid, colours, units, names, thresholds and mappings are the JSON's.
+This is a rendering, not Grafana: grid, colours, units, names, thresholds and mappings come from the JSON.
 """
 
 from collections.abc import Mapping
@@ -52,7 +52,7 @@ def _frame(canvas: Canvas, box: Box, shown: Shown, *, filled: bool) -> None:
 
 
 def _numbers(canvas: Canvas, box: Box, shown: Shown, *, filled: bool) -> None:
-    """Write each series' last value as large as there is room, its name above it."""
+    """Write each series' last value as large as fits, with its name above it."""
     axes = canvas.blank(box)
     series = shown.series()
     named = shown.options.text_mode == "value_and_name"
@@ -112,7 +112,7 @@ def _table(canvas: Canvas, box: Box, shown: Shown) -> None:
 
 
 def _columns(shown: Shown) -> tuple[str, list[str]]:
-    """Give a table's first column, and those of its queries, as its transformations name them."""
+    """Return the names of a table's first column and of those of its queries, after its transformations."""
     raw: Any = shown.panel.transformations
     options: Mapping[str, Any] = raw[-1]["options"]
     renamed: Mapping[str, str] = options["renameByName"]

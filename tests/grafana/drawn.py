@@ -1,4 +1,4 @@
-"""What the month's calls are, drawn by lot: who calls, what comes of it, and how long each part takes."""
+"""The month's random calls: who calls, what comes of it, and how long each part takes."""
 
 import random
 from collections.abc import Iterator
@@ -17,15 +17,15 @@ QUEUES: Final = ("emergency", "information")
 REGULARS: Final = 2_500
 PREFIXES: Final = ("0812", "0813", "0852", "0857", "0878", "0896")
 BLOCKED_BEFORE: Final = 9
-"""So many genuine callers come before the one who had been blocked."""
+"""This genuine caller, counted from 1, had been blocked before."""
 
 
 @dataclass(slots=True)
 class Drawn:
-    """The lot, and who calls: most calls come from few numbers.
+    """The random source and the callers: most calls come from few numbers.
 
-    A number that is turned away loses heart in the end, and another takes its place. `freed`: numbers
-    whose block has run out.
+    A caller who is rejected gives up in the end, and another number takes its place. `freed`: numbers whose
+    block has ended.
     """
 
     lot: random.Random
@@ -38,39 +38,39 @@ class Drawn:
         self._regulars = [self._fresh() for _ in range(REGULARS)]
 
     def pause(self, hour: int) -> Millis:
-        """Draw how long after a call the next one comes."""
+        """Return how long after a call the next one comes."""
         a_second = CALLS_A_DAY / 86_400 * BY_HOUR[hour] / (sum(BY_HOUR) / 24)
         return 1 + int(self.lot.expovariate(a_second) * SECOND)
 
     def kind(self) -> str:
-        """Draw what the call will be."""
+        """Return what the call will be."""
         return self.lot.choices(list(KINDS), list(KINDS.values()))[0]
 
     def latency(self, *, slow: bool) -> float:
-        """Draw the seconds that a verdict takes."""
+        """Return the seconds that a verdict takes."""
         rarely = 0.02 if self.lot.random() < 0.01 else 0.0
         return (12 if slow else 1) * self.lot.lognormvariate(-6.7, 0.45) + rarely
 
     def call_back(self) -> Millis:
-        """Draw how long it takes until somebody is called back."""
+        """Return how long it takes until somebody is called back."""
         return int(self.lot.expovariate(1 / 12) * 60 * SECOND)
 
     # ── who ──────────────────────────────────────────────────────────────────────────────────────
 
     def number(self, kind: str) -> str:
-        """Draw who calls; '' for a withheld number."""
+        """Return who calls; '' for a withheld number."""
         if self.lot.random() < WITHHELD:
             return ""
         again = self.lot.random() < (0.8 if kind == "menu" else 0.5)
         return self._regulars[int(REGULARS * self.lot.random() ** 2.2)] if again else self._fresh()
 
     def in_need(self) -> str:
-        """Draw who has something to report: anybody, and once somebody who had been blocked."""
+        """Return who has something to report: anybody, and once somebody who had been blocked."""
         self._in_need += 1
         return self.freed[0] if self.freed and self._in_need == BLOCKED_BEFORE else self._fresh()
 
     def turned_away(self, number: str) -> None:
-        """Let one who is turned away lose heart."""
+        """Count a rejection; a caller who has had enough of them is replaced."""
         left = self._patience.setdefault(number, self.lot.randrange(3, 12)) - 1
         self._patience[number] = left
         if left <= 0 and number in self._regulars:
@@ -84,7 +84,7 @@ class Drawn:
     def facts(
         self, at: Millis, kind: str, told: Screening, *, genuine: bool, gap: bool, busy: bool
     ) -> Iterator[Fact]:
-        """Give what the tracker would have seen of the call, in order."""
+        """Yield what the tracker would have seen of the call, in order."""
         yield Fact(at, FactKind.ARRIVED)
         yield Fact(at + 60, FactKind.SCREENED, f"{told.verdict} {told.reason}")
         if gap:

@@ -1,8 +1,7 @@
 """The made-up month in a real Prometheus: its samples, and what our recording rules make of them.
 
-`promtool` writes the samples into Prometheus' own files. The rules' series are then asked of Prometheus,
-expression by expression in the rules' own order, and written likewise, as if the rules had always been
-evaluated.
+`promtool` writes the samples into Prometheus' own files. Then Prometheus evaluates the rules' expressions,
+each after those that it reads, and their series are written too, as if the rules had always been evaluated.
 """
 
 import re
@@ -30,7 +29,7 @@ Rule = tuple[str, str]
 
 @asynccontextmanager
 async def remembering(folder: Path) -> AsyncIterator[Prometheus]:
-    """Run a Prometheus that has seen the month."""
+    """Run a Prometheus that has the month's samples."""
     await _write_samples(folder)
     for rules in _in_turn():
         async with serving(folder, "", *OPTIONS) as prometheus:
@@ -88,7 +87,7 @@ def _reads(expression: str, names: Iterable[str]) -> bool:
 
 
 async def _evaluated(prometheus: Prometheus, name: str, expression: str) -> AsyncIterator[str]:
-    """Give a rule's samples: every hour, and every minute of the last day."""
+    """Yield a rule's samples: every hour, and every minute of the last 30 hours."""
     spans: Sequence[tuple[float, float, float]] = (
         (-(-BEGINS.timestamp() // HOUR) * HOUR, FINE.timestamp() - 1, HOUR),
         (FINE.timestamp(), ENDS.timestamp(), FINE_TICK.total_seconds()),

@@ -1,10 +1,10 @@
 """A month of calls at Serang, made up in the shape of the centre's own figures, for the pictures.
 
 Its first month in numbers (11 February to 11 March 2019): 53,794 calls, of them 7,695 answered, 2,882
-abandoned, 44,617 ended in the menu, 14 genuine. When the calls come, from whom, and how long they take is
-drawn by lot, always the same. From there on it is the product: screening, classifier, policy, recorder and
-metrics decide and count as they do in the daemon, with a store in memory. Unlike in that month there is a
-block list, first observed, then enforced.
+abandoned, 44,617 ended in the menu, 14 genuine. When calls come, from whom, and how long they take is random,
+with a fixed seed. All else is the product: screening, classifier, policy, recorder and metrics decide and
+count as in the daemon, with a store in memory. Unlike in that month there is a block list, at first in the
+mode observe, then in enforce.
 """
 
 import random
@@ -66,7 +66,7 @@ AWAY: Final = (ENDS - timedelta(hours=5), ENDS - timedelta(hours=4, minutes=57))
 TICK: Final = timedelta(minutes=5)
 FINE_TICK: Final = timedelta(minutes=1)
 FINE: Final = ENDS - timedelta(hours=30)
-"""From then on the metrics are read every minute; before, every five."""
+"""From then on the metrics are read every minute, before that every five."""
 
 SEEN: Final = {
     FactKind.ARRIVED: (("Newchannel", 1), ("Newexten", 6), ("VarSet", 4)),
@@ -76,13 +76,13 @@ SEEN: Final = {
     FactKind.PARTED: (("BridgeLeave", 2),),
     FactKind.ENDED: (("HangupRequest", 1), ("Hangup", 1)),
 }
-"""About which of the PBX's events stand behind a fact."""
+"""The PBX events behind each fact, approximately."""
 
 STAGES: Final = {FactKind.MENU: Stage.IVR, FactKind.QUEUED: Stage.QUEUE, FactKind.CONNECTED: Stage.TALKING}
 
 
 def millis(when: datetime) -> Millis:
-    """Give an instant as the core has it."""
+    """Return an instant in the core's milliseconds."""
     return int(when.timestamp() * SECOND)
 
 
@@ -91,7 +91,7 @@ MIDNIGHT: Final = millis(BEGINS)
 
 @dataclass(slots=True)
 class Month:
-    """Plays the month once; `readings` gives what Prometheus would have read."""
+    """Plays the month once; `readings` yields what Prometheus would have read."""
 
     metrics: Metrics = field(
         default_factory=lambda: Metrics(SITE, QUEUES, SHIFTS, ZONE, rules=in_force(policy=RULES), target=0.9)
@@ -109,7 +109,7 @@ class Month:
     _screener: Screener = field(init=False)
 
     def __post_init__(self) -> None:
-        # The recorder gets each entry from here, not from an outbox that it would look into.
+        # `_record` hands the recorder each entry, so it reads no outbox.
         self._recorder = Recorder(cast("Outbox", None), self.store, in_force(policy=RULES), self.metrics)
         self._screener = Screener(
             store=self.store,
@@ -133,7 +133,7 @@ class Month:
         return millis(span[0]) <= self.now < millis(span[1])
 
     async def readings(self) -> AsyncIterator[tuple[datetime, list[Sample]]]:
-        """Give all samples each time that Prometheus reads them."""
+        """Yield all samples, at each time that Prometheus reads them."""
         self.metrics.surge(on=False)
         lot = self.drawn.lot
         genuine = sorted(MIDNIGHT + lot.randrange(28 * DAY) for _ in range(GENUINE))
@@ -173,7 +173,7 @@ class Month:
     # ── what the daemon does with it ─────────────────────────────────────────────────────────────
 
     async def _show(self, tick: datetime) -> None:
-        """End the calls that are over by now, record them, and bring the metrics up to date."""
+        """End the calls that are over by now, record them, and update the metrics."""
         ended = sorted((call for call in self._active if call.ended <= self.now), key=lambda call: call.ended)
         self._active = [call for call in self._active if call.ended > self.now]
         for call in ended:
@@ -209,7 +209,7 @@ class Month:
             await self._recorder.record([Reached(*heappop(self._to_call_back))])
         self.metrics.tallies(await self.store.tallies())
         self.metrics.callbacks(*await self.store.missed_count())
-        if self.now % (30 * 60 * SECOND) == 0:  # they are many
+        if self.now % (30 * 60 * SECOND) == 0:  # there are too many to count at each tick
             self.metrics.blocks_in_force(await self.store.block_counts(self.now))
             self.metrics.proposed(await self.store.proposed_count())
             blocked = {record.caller for record in await self.store.blocked(self.now)}
@@ -243,6 +243,6 @@ class Month:
         self.metrics.ami_connected(up=not away)
 
     def _stage(self, call: Call) -> Stage:
-        """Say where a call is now."""
+        """Return where a call is now."""
         past = [STAGES[fact.kind] for fact in call.facts if fact.at <= self.now and fact.kind in STAGES]
         return past[-1] if past else Stage.SCREENING

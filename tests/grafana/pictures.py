@@ -30,7 +30,7 @@ HEADER: Final = 52
 
 
 async def run() -> None:
-    """Make the month, and draw all dashboards at its busiest minute of the last hour."""
+    """Generate the month, and draw all dashboards at the busiest minute of its last hour."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="siaga112-history-") as folder:
@@ -39,7 +39,7 @@ async def run() -> None:
 
 
 async def draw_all(prometheus: Prometheus) -> None:
-    """Draw all dashboards from what a Prometheus has."""
+    """Draw all dashboards with the data of a Prometheus."""
     moment = await _busiest(prometheus)
     for name in NAMES:
         dashboard = load(name)
@@ -52,7 +52,7 @@ async def draw_all(prometheus: Prometheus) -> None:
 
 
 async def _busiest(prometheus: Prometheus) -> float:
-    """Find the minute of the last hour with the most calls, those that wait counted threefold."""
+    """Return the minute of the last hour with the most calls, counting those that wait threefold."""
     query = 'sum(siaga112_calls_in_progress) + 2 * sum(siaga112_calls_in_progress{stage="queue"})'
     end = ENDS.timestamp()
     found = await prometheus.over(query, end - 3_600, end, FINE_TICK.total_seconds())

@@ -1,4 +1,4 @@
-"""A panel with what Prometheus answered, read as Grafana reads it: names, colours, figures."""
+"""A panel with Prometheus' answers, read as Grafana reads it: names, colours, figures."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from tests.lab.prometheus import Found, Samples
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A series with the name and the colour in which it is shown; `own`: the panel gave it the colour."""
+    """A series with the name and colour in which it is shown. `own`: the panel sets the colour."""
 
     name: str
     color: str
@@ -25,13 +25,13 @@ class Series:
 
     @property
     def last(self) -> float:
-        """The last value that is one, as `lastNotNull` takes it."""
+        """The last value that is not NaN, as `lastNotNull` takes it."""
         return next((value for _, value in reversed(self.samples) if not math.isnan(value)), math.nan)
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A panel, what was found for each of its queries, and the time that is looked at."""
+    """A panel, the answer to each of its queries, and the time span."""
 
     panel: Panel
     found: Sequence[list[Found]]
@@ -47,7 +47,7 @@ class Shown:
 
     @property
     def options(self) -> Any:
-        """What the kind of panel can be told."""
+        """The options of this kind of panel."""
         return self.panel.options
 
     @property
@@ -67,7 +67,7 @@ class Shown:
         return looks
 
     def series(self) -> list[Series]:
-        """Give all series with their names and colours: those that the panel knows first, in its order."""
+        """Return all series with names and colours: first those that the panel knows, in its order."""
         looks = self.looks
         order = {name: number for number, name in enumerate(looks)}
         found = [
@@ -88,7 +88,7 @@ class Shown:
         return shown
 
     def tint(self, series: Series) -> str:
-        """Give a figure's colour: its own, its mapping's, or that of the threshold it has reached."""
+        """Return a figure's colour: its own, its mapping's, or that of the threshold it has reached."""
         if series.own:
             return series.color
         if mapped := self._mapped(series.last):
@@ -101,13 +101,13 @@ class Shown:
         return color(reached[-1])
 
     def written(self, series: Series) -> str:
-        """Write a series' last value."""
+        """Return a series' last value as text."""
         if mapped := self._mapped(series.last):
             return str(mapped.text)
         return figure(series.last, self.defaults.unit, self.defaults.decimals)
 
     def _mapped(self, value: float) -> Any:
-        """Give the word and colour that stand for a value, if any."""
+        """Return the word and colour that stand for a value, if any."""
         for mapping in self.defaults.mappings or []:
             if found := mapping.options.get(f"{value:g}"):
                 return found

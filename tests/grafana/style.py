@@ -47,12 +47,12 @@ _SHORT: Final = ((1e3, 1, ""), (1e6, 1e3, " K"), (math.inf, 1e6, " Mil"))
 
 
 def color(name: str) -> str:
-    """Give a colour that Grafana knows by name, or as it is."""
+    """Return the colour that Grafana knows by this name, or the name itself."""
     return COLORS.get(name, name)
 
 
 def figure(value: float, unit: str | None, decimals: float | None = None) -> str:
-    """Write a value with its unit; without `decimals`, with as many as it takes."""
+    """Return a value with its unit; without `decimals`, with as many as it needs."""
     match unit:
         case "percentunit":
             return f"{_fixed(value * 100, decimals)}%"
@@ -69,7 +69,7 @@ def figure(value: float, unit: str | None, decimals: float | None = None) -> str
 
 
 def scale(value: float, unit: str) -> float:
-    """Give the size of the unit in which a value is written: 60 for minutes."""
+    """Return the size of the unit in which a value is written: 60 for minutes."""
     return next(one[1] for one in _SECONDS if abs(value) < one[0]) if unit == "s" else 1.0
 
 

@@ -1,4 +1,4 @@
-"""The check of the queries finds what it is there to find."""
+"""The check of the dashboards' queries finds what is wrong with them."""
 
 import time
 from pathlib import Path
@@ -15,7 +15,10 @@ from tests.lab.prometheus import serving
 
 
 async def test_a_prometheus_that_has_seen_nothing_leaves_every_panel_empty(tmp_path: Path) -> None:
-    """All panels and the sites are at fault but the count of alerts, which is 0 then; and data sources."""
+    """With an empty Prometheus every panel but Alerts is at fault, and so is the list of sites.
+
+    The number of alerts is 0 then, and data sources do not come from Prometheus.
+    """
     async with serving(tmp_path, "") as prometheus:
         view = View(prometheus, SITE, time.time() - 60, time.time(), SCRAPE)
         tried = [one for name in NAMES async for one in check(name, view)]
@@ -25,7 +28,7 @@ async def test_a_prometheus_that_has_seen_nothing_leaves_every_panel_empty(tmp_p
 
 
 async def test_what_prometheus_refuses_is_a_fault(tmp_path: Path) -> None:
-    """A query that is not PromQL, a variable that there is not, and a series without a look are told."""
+    """A query that is not PromQL, an unknown variable and a series without a look are faults."""
     async with serving(tmp_path, "") as prometheus:
         view = View(prometheus, SITE, time.time() - 60, time.time(), SCRAPE)
         assert await faults(view, changed("sum(")) == (
@@ -39,7 +42,7 @@ async def test_what_prometheus_refuses_is_a_fault(tmp_path: Path) -> None:
 
 
 def changed(expression: str) -> Panel:
-    """Give the wall's first panel that has a look for each series, with another query."""
+    """Return the wall's first panel that has a look for each series, with another query."""
     panel = next(filter(named, panels(load("wall"))))
     queries(panel)[0].expr = expression
     return panel
@@ -53,7 +56,7 @@ def changed(expression: str) -> Panel:
 async def test_a_promise_is_kept_or_missed(
     tmp_path: Path, value: str, kept: Literal[">=", "<="], state: str
 ) -> None:
-    """A figure is one series, named by the promise, which is a metric too; its limit still keeps it."""
+    """A figure is one series labelled with whether its promise is kept; at the limit it is."""
     async with serving(tmp_path, "") as prometheus:
         found = await prometheus.at(against(f"vector({value})", "vector(0.9)", kept), time.time())
     assert [(one.labels["promise"], one.samples[0][1]) for one in found] == [(state, float(value))]

@@ -1,4 +1,4 @@
-"""The dashboards' JSON: what the code makes, complete, and about metrics that there are."""
+"""The dashboards' JSON: what the code makes, complete, and about metrics that exist."""
 
 import re
 from pathlib import Path
@@ -19,7 +19,7 @@ EACH: Final = pytest.mark.parametrize("name", NAMES)
 
 
 def known_names() -> set[str]:
-    """Give the names of all series that a daemon shows, and of those that the rules record."""
+    """Return the names of all series that a daemon exports or a rule records."""
     rules = yaml.safe_load((FOLDER.parent / "prometheus" / "siaga112.rules.yml").read_text("utf-8"))
     shown = {sample.name for family in full().registry.collect() for sample in family.samples}
     return shown | {rule["record"] for group in rules["groups"] for rule in group["rules"]}
@@ -27,31 +27,31 @@ def known_names() -> set[str]:
 
 @EACH
 def test_the_json_is_what_the_code_makes(name: str) -> None:
-    """`make dashboards` has been run since the code was changed."""
+    """Each JSON file is what the code makes: `make dashboards` was run after the last change."""
     assert (WRITTEN / f"{name}.json").read_text("utf-8") == written(CODE[name]())
 
 
 @EACH
 def test_the_json_reads_and_writes_through_the_types(name: str) -> None:
-    """Nothing in the JSON is unknown to the SDK's types: it comes back as it went in."""
+    """Each JSON file survives the SDK's types unchanged, so nothing in it is unknown to them."""
     assert written(load(name)) == (WRITTEN / f"{name}.json").read_text("utf-8")
 
 
 def test_there_is_no_other_json() -> None:
-    """Grafana reads every JSON file of the folder."""
+    """The folder has no other JSON file, because Grafana would read it."""
     assert {path.stem for path in WRITTEN.glob("*.json")} == set(NAMES)
 
 
 @EACH
 def test_a_dashboard_is_found_at_a_fixed_place(name: str) -> None:
-    """The uid is fixed, the id is Grafana's to give, and nobody's edits are overwritten unseen."""
+    """A dashboard has a fixed uid and no id, and cannot be edited in Grafana."""
     dashboard = load(name)
     assert (dashboard.uid, dashboard.id_val, dashboard.editable) == (f"siaga112-{name}", None, False)
 
 
 @EACH
 def test_a_dashboard_lets_one_choose_data_source_and_site(name: str) -> None:
-    """Both variables come first, and no panel goes round them."""
+    """A dashboard's variables are data source and site, and every panel uses both."""
     dashboard = load(name)
     assert [variable.name for variable in variables(dashboard)] == ["datasource", "site"]
     for panel in panels(dashboard):
@@ -76,7 +76,7 @@ def test_panels_fill_the_grid_without_gaps(name: str) -> None:
 
 
 def units(panel: Any) -> list[object]:
-    """Give the unit of each figure that a panel shows; None where there is none."""
+    """Return the unit of each figure that a panel shows, None for one without."""
     match panel.type_val:
         case "heatmap":
             return [panel.options.y_axis.unit]
@@ -90,7 +90,7 @@ def units(panel: Any) -> list[object]:
 
 @pytest.mark.parametrize(("name", "panel"), ALL, ids=lambda part: getattr(part, "title", part))
 def test_a_panel_explains_itself(name: str, panel: Any) -> None:
-    """It has a title, a description, a query, and a unit (in a table: each column)."""
+    """Every panel has a title, a description, a query and a unit (in a table: each column)."""
     assert panel.title
     assert panel.description
     assert panel.description.endswith("."), name
@@ -108,7 +108,7 @@ def test_titles_and_ids_are_unique() -> None:
 
 
 def test_queries_read_only_series_that_there_are() -> None:
-    """Each name in a query is shown by a daemon or recorded by a rule."""
+    """Every name in a query is exported by a daemon or recorded by a rule."""
     known = known_names()
     for _, panel in ALL:
         for query in queries(panel):
@@ -117,14 +117,14 @@ def test_queries_read_only_series_that_there_are() -> None:
 
 
 def test_counts_over_a_day_are_recorded_ones() -> None:
-    """What a recording rule already reckons is not reckoned again by a panel."""
+    """No panel sums up hours or days itself; it reads what a rule has recorded."""
     for _, panel in ALL:
         for query in queries(panel):
             assert not re.search(r"\[\d+[hd]\]", query.expr), query.expr
 
 
 def test_variables_are_put_in_as_grafana_does() -> None:
-    """24 hours on 30 points are steps of an hour; the rate looks back a scrape further."""
+    """24 hours on 30 points are steps of an hour, and a rate looks back one scrape further."""
     view = View(None, "lab", since=0, until=86_400, scrape=15)  # type: ignore[arg-type]  # nothing is asked
     over_time = next(panel for _, panel in ALL if panel.title == "Calls over time")
     assert view.step(over_time) == 3_600
@@ -135,7 +135,7 @@ def test_variables_are_put_in_as_grafana_does() -> None:
 
 
 def test_provisioning_points_at_what_is_there() -> None:
-    """The data source is a Prometheus as often scraped as ours, and the folder is for our JSON."""
+    """The data source has our Prometheus' scrape interval, and the JSON's folder is the documented one."""
     folder = FOLDER / "provisioning"
     source = read(folder / "datasources" / "siaga112.yaml")["datasources"][0]
     prometheus = read(FOLDER.parent / "prometheus" / "prometheus.yml")
@@ -151,7 +151,7 @@ def read(path: Path) -> Any:
 
 
 def test_the_page_says_how_much_is_tested() -> None:
-    """docs/dashboards.md has the line with which the check ends."""
+    """docs/dashboards.md has the last line that the check prints."""
     asked = [query for _, panel in ALL for query in queries(panel)]
     choices = [variable for name in NAMES for variable in variables(load(name))]
     count = len(asked) + len(choices)

@@ -13,12 +13,12 @@ from tests.grafana.pictures import picture, save
 pytestmark = pytest.mark.pbx
 
 SMALLEST: Final = 20_000
-"""Bytes of a picture that is not only empty frames."""
+"""A picture with more bytes than this is not only empty frames."""
 
 
 @pytest.mark.night
 async def test_every_query_has_something_to_show(tmp_path: Path) -> None:
-    """After a day of calls no query is empty or an error, and every dashboard can be drawn."""
+    """After a day of calls every query returns data, and every dashboard can be drawn."""
     async with played() as view:
         tried = [one for name in NAMES async for one in check(name, view)]
         for name in NAMES:
