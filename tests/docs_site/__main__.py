@@ -11,7 +11,7 @@ from tests.docs_site import checking, pages
 
 
 def built(site: Path, repository: str = "") -> None:
-    """Build both languages' sites into one folder; any warning of the generator ends it."""
+    """Build both languages' sites into one folder; a warning of the generator is an error."""
     folder = site.parent / "pages"
     pages.put(folder, repository)
     shutil.rmtree(site, ignore_errors=True)
@@ -22,7 +22,7 @@ def built(site: Path, repository: str = "") -> None:
 
 
 def main() -> int:
-    """Build and check; gives 1 if anything is wrong."""
+    """Build and check; return 1 if anything is wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.docs_site")
     parser.add_argument("--repository", default="", help="where the files of the repository can be seen")
     site = pages.ROOT / "build" / "site"

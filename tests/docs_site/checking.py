@@ -1,4 +1,4 @@
-"""The checks of the built site: links and anchors, and each page in a Chromium on a telephone's screen."""
+"""The checks of the built site: links and anchors, and each page in Chromium on a phone's screen."""
 
 import functools
 import json
@@ -24,7 +24,7 @@ PHONE: Final = {"width": WIDTH, "height": 844, "deviceScaleFactor": 2, "mobile":
 
 @dataclass
 class Links(HTMLParser):
-    """What a page links to or loads, the names that others can link to, and its words outside of code."""
+    """A page's links and resources, its anchors, and its words outside of code."""
 
     targets: list[str] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
@@ -35,7 +35,7 @@ class Links(HTMLParser):
         super().__init__()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note the addresses and the name of an element."""
+        """Record the addresses and the id of an element."""
         self._code += tag in CODE
         for name, value in attrs:
             if name in {"href", "src"} and value:
@@ -44,29 +44,29 @@ class Links(HTMLParser):
                 self.names.add(value)
 
     def handle_endtag(self, tag: str) -> None:
-        """Note where code ends."""
+        """Record where code ends."""
         self._code -= tag in CODE
 
     def handle_data(self, data: str) -> None:
-        """Note the words."""
+        """Record the words."""
         self.words += "" if self._code else data
 
 
 def pages(site: Path) -> list[str]:
-    """Name the pages of a site, from its root; not the one for an address that is none."""
+    """Return the pages of a site relative to its root, without 404.html."""
     found = sorted(str(file.relative_to(site)) for file in site.rglob("*.html"))
     return [page for page in found if Path(page).name != "404.html"]
 
 
 def read(page: Path) -> Links:
-    """Read a page's links and names."""
+    """Return a page's links, anchors and words."""
     links = Links()
     links.feed(page.read_text("utf-8"))
     return links
 
 
 def broken(site: Path) -> tuple[int, list[str]]:
-    """Follow every link that stays on the site; count them, and name those that lead nowhere."""
+    """Follow every link within the site; return how many there are, and the broken ones."""
     known = {page: read(site / page) for page in pages(site)}
     count, wrong = 0, []
     for page, links in known.items():
@@ -85,14 +85,14 @@ def broken(site: Path) -> tuple[int, list[str]]:
 
 
 def unread(site: Path) -> list[str]:
-    """Name Markdown that the generator took for words: a list, a table, a fence, bold letters."""
+    """Return Markdown that the generator left as text: a list, a table, a fence, bold letters."""
     found = ((page, MARKDOWN.search(read(site / page).words)) for page in pages(site))
     return [f"{page} shows Markdown: {left[0].strip()}" for page, left in found if left]
 
 
 @contextmanager
 def served(site: Path) -> Iterator[str]:
-    """Serve a folder on loopback for a while; gives its address."""
+    """Serve a folder on loopback until the block ends; yield its address."""
     server = ThreadingHTTPServer(
         ("127.0.0.1", 0), functools.partial(_Quiet, directory=str(site)), bind_and_activate=True
     )
@@ -108,11 +108,11 @@ def served(site: Path) -> Iterator[str]:
 
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
-        """Say nothing of a request."""
+        """Log nothing."""
 
 
 async def looked_at(site: Path) -> list[str]:
-    """Open each page on a telephone's screen; name what asks other hosts, fails, or scrolls sideways."""
+    """Open each page on a phone's screen; return what asks other hosts, fails or scrolls sideways."""
     wrong = []
     with served(site) as address:
         async with chromium.tab() as tab:

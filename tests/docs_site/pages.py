@@ -1,9 +1,8 @@
-"""The pages of the repository, in the Markdown and the folders that the site's generator reads.
+"""The repository's pages, in the Markdown and the folders that the site's generator reads.
 
-The pages are written for a forge. The generator differs in four things: lists nest by four spaces, a list
-needs a blank line before it, a bar within code needs no backslash in a table, and files outside of docs/ are
-not there. So links to pages are turned to where those are on the site, links to other files to their path in
-the repository.
+The pages are written for a forge. The generator differs in four ways: lists nest by four spaces, a list needs
+a blank line before it, a bar in code in a table needs no backslash, and files outside of docs/ do not exist.
+So a link to a page becomes one to its place on the site, a link to another file its path in the repository.
 """
 
 import os
@@ -18,7 +17,7 @@ ROOT: Final = Path(__file__).parents[2]
 HERE: Final = Path(__file__).parent
 LANGUAGES: Final = ("en", "id")
 GUIDE: Final = "docs/panduan.md"
-"""The one page in Indonesian: the first page of the Indonesian site."""
+"""The only page in Indonesian, and the first page of the Indonesian site."""
 
 PLACES: Final = {
     "README.md": "index.md",
@@ -28,7 +27,7 @@ PLACES: Final = {
     "benchmarks/README.md": "benchmarks.md",
     "docs/decisions/README.md": "decisions/index.md",
 }
-"""Where the pages are on the site that are not simply below docs/."""
+"""Pages that are not in the same place as below docs/, and where they are on the site."""
 
 INDEX: Final = "decisions/index.md"
 IMAGES: Final = frozenset({".png", ".svg"})
@@ -38,7 +37,7 @@ FENCE: Final = re.compile(r" *(`{3,}|~{3,})")
 
 
 def tracked() -> list[str]:
-    """Name the repository's files."""
+    """Return the names of the repository's files."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
         capture_output=True, text=True, check=True, cwd=ROOT, timeout=60)  # fmt: skip
@@ -46,7 +45,7 @@ def tracked() -> list[str]:
 
 
 def place(name: str) -> str | None:
-    """Give where a file of the repository is on the site, from its root; None if it is not there."""
+    """Return where a file of the repository is on the site, from its root; None if it is not there."""
     if name == GUIDE:
         return "id/index.md"
     if name in PLACES:
@@ -60,7 +59,7 @@ def place(name: str) -> str | None:
 
 
 def masked(text: str) -> str:
-    """Give the text with all code replaced by as many letters, so that no link is found there."""
+    """Return the text with all code replaced by as many letters, so that no link is found there."""
     hidden = re.sub(
         r"^( *)(`{3,}).*?^\1\2 *$",
         lambda block: re.sub(r"[^\n]", "x", block[0]),
@@ -71,12 +70,12 @@ def masked(text: str) -> str:
 
 
 def linked(text: str, name: str, repository: str = "") -> str:
-    """Turn the links of a page of the repository to where they lead on the site.
+    """Return a page of the repository with its links rewritten for the site.
 
     Args:
         text: the page
         name: its path in the repository
-        repository: the address before a file's path, if the repository can be seen somewhere
+        repository: the repository's address, to which a file's path is added; '' if there is none
 
     """
     parts, at = [], 0
@@ -116,12 +115,12 @@ def nested(text: str) -> str:
 
 
 def _nested(lines: list[str]) -> Iterator[str]:
-    stack: list[int] = []  # at which column the text of each open item stands
+    stack: list[int] = []  # the column of each open item's text
     fence, listed, begins = (
         "",
         False,
         True,
-    )  # of the block at hand: whether it is a list; whether none is at hand
+    )  # whether the current block is a list; whether a block begins
     for line in lines:
         indent = len(line) - len(line.lstrip(" "))
         if not line.strip():
@@ -149,7 +148,7 @@ def _nested(lines: list[str]) -> Iterator[str]:
 
 
 def barred(text: str) -> str:
-    """Take the backslash from a bar within code in a table."""
+    """Remove the backslash from a bar in code in a table."""
     return re.sub(
         r"^\|.*$",
         lambda row: re.sub(r"`[^`\n]*`", lambda code: code[0].replace("\\|", "|"), row[0]),
@@ -159,7 +158,7 @@ def barred(text: str) -> str:
 
 
 def put(folder: Path, repository: str = "") -> dict[str, list[str]]:
-    """Lay each language's site into a folder of its own, ready to be built; give their pages."""
+    """Write each language's site into a folder of its own, ready to build; return their pages."""
     shutil.rmtree(folder, ignore_errors=True)
     pages: dict[str, list[str]] = {language: [] for language in LANGUAGES}
     for name in tracked():
@@ -185,7 +184,7 @@ def put(folder: Path, repository: str = "") -> dict[str, list[str]]:
 
 
 def _configuration(language: str, pages: list[str]) -> str:
-    """Give the configuration with the decisions, and with the pages that it does not name."""
+    """Return the configuration with the decisions, and with the pages that it does not name."""
     text = (HERE / f"{language}.toml").read_text("utf-8")
     decisions = sorted(
         (page for page in pages if page.startswith("decisions/")), key=lambda page: (page != INDEX, page)

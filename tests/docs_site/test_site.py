@@ -1,4 +1,4 @@
-"""The documentation's site: what the repository's pages become, and that its checks see what is wrong."""
+"""The documentation's site: what the repository's pages become, and that its checks find faults."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from tests.docs_site import checking, pages
 
 
 def test_every_page_has_a_place_on_the_site(tmp_path: Path) -> None:
-    """All that is below docs/, the pages at the top, and none twice; the guide is in Indonesian."""
+    """Every page of the repository is on the site once and in its configuration; the guide is Indonesian."""
     found = pages.put(tmp_path)
     assert {"index.md", "manual.md", "decisions/index.md", "benchmarks.md", "changelog.md"} <= set(
         found["en"]
@@ -19,7 +19,7 @@ def test_every_page_has_a_place_on_the_site(tmp_path: Path) -> None:
 
 
 def test_a_link_leads_to_where_the_page_is_on_the_site() -> None:
-    """To another page, its heading and a folder's index; from a page in a folder, too."""
+    """A link to a page, a heading or a folder's index leads to its place on the site."""
     text = "[a](../CONTRIBUTING.md) [b](policy.md#levels) [c](decisions/) ![d](images/wall.png) [e](#here)"
     assert pages.linked(text, "docs/manual.md") == (
         "[a](contributing.md) [b](policy.md#levels) [c](decisions/index.md) ![d](images/wall.png) [e](#here)"
@@ -29,7 +29,7 @@ def test_a_link_leads_to_where_the_page_is_on_the_site() -> None:
 
 
 def test_a_link_to_a_file_becomes_its_path_in_the_repository() -> None:
-    """Without an address of the repository; with one, a link to it there."""
+    """A link to another file becomes its path, or a link into the repository if that has an address."""
     text = "see [the alerts](../config/prometheus/) and [LICENSE](../LICENSE)"
     assert pages.linked(text, "docs/manual.md") == "see the alerts (`config/prometheus`) and LICENSE"
     assert "[the alerts](https://x/tree/config/prometheus)" in pages.linked(
@@ -38,14 +38,14 @@ def test_a_link_to_a_file_becomes_its_path_in_the_repository() -> None:
 
 
 def test_the_languages_link_to_each_other() -> None:
-    """Each is a site of its own, so these links are written as they are in the end."""
+    """Links between the languages are HTML with the final address, as each is a site of its own."""
     assert pages.linked("[g](panduan.md#konsol)", "docs/manual.md") == '<a href="id/index.html#konsol">g</a>'
     assert pages.linked("[m](manual.md#programs)", pages.GUIDE) == '<a href="../manual.html#programs">m</a>'
     assert pages.linked("![k](images/konsol-papan.png)", pages.GUIDE) == "![k](images/konsol-papan.png)"
 
 
 def test_lists_nest_as_the_generator_reads_them() -> None:
-    """Four spaces a level, code within them too, and a blank line before a list; code is left alone."""
+    """Lists are indented by four spaces a level after a blank line, with their code; other code stays."""
     forge = (
         "text:\n- a\n  more\n  - b\n\n    ```sh\n    x\n    ```\n\n10. c\n\n    d\n\n```\n- no\n  list\n```"
     )
@@ -56,17 +56,17 @@ def test_lists_nest_as_the_generator_reads_them() -> None:
 
 
 def test_a_list_after_a_paragraph_of_an_item_is_one() -> None:
-    """The paragraph stands by itself; what follows it directly is the next item, or a list within."""
+    """What follows an item's second paragraph directly is the next item, or a list within the item."""
     assert pages.nested("- a\n\n  b\n- c\n\n  d\n  - e") == "-   a\n\n    b\n\n-   c\n\n    d\n\n    -   e"
 
 
 def test_a_bar_in_code_needs_no_backslash_in_a_table() -> None:
-    """The generator would show it."""
+    """A bar in code in a table loses its backslash, which the generator would show."""
     assert pages.barred("| `a\\|b` | c \\| d |\n`a\\|b`") == "| `a|b` | c \\| d |\n`a\\|b`"
 
 
 def test_a_broken_link_or_anchor_is_seen(tmp_path: Path) -> None:
-    """Of all links that stay on the site, also by folder and with a name."""
+    """A link to a missing page, image or anchor is found; links to other sites are not followed."""
     (tmp_path / "a.html").write_text(
         '<a href="b.html#there"></a><a href="b.html#gone"></a><a href="c.html"></a><a href="https://x/"></a>'
     )
@@ -82,14 +82,14 @@ def test_a_broken_link_or_anchor_is_seen(tmp_path: Path) -> None:
 
 
 def test_markdown_that_was_not_read_is_seen(tmp_path: Path) -> None:
-    """A list that follows a paragraph directly, say; not what stands in code."""
+    """Markdown that was left as text is found, for example a list directly after a paragraph; code is not."""
     (tmp_path / "a.html").write_text("<p>two\n- **things**</p>")
     (tmp_path / "b.html").write_text("<pre>\n- one\n```</pre><p>a ** b: *** 1 - 2</p>")
     assert checking.unread(tmp_path) == ["a.html shows Markdown: - **things**"]
 
 
 async def test_a_wide_page_and_a_request_elsewhere_are_seen(tmp_path: Path) -> None:
-    """In a real Chromium on a telephone's screen; a table that scrolls by itself is no fault."""
+    """A page that asks another host or scrolls sideways is found; a part may scroll by itself."""
     head = '<link rel=icon href="data:,"><meta name="viewport" content="width=device-width">'
     (tmp_path / "good.html").write_text(
         f'{head}<div style="overflow:auto"><div style="width:900px">.</div></div>'

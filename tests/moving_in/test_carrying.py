@@ -113,7 +113,7 @@ class Centre:
 
 @pytest.fixture
 def centre() -> Iterator[Centre]:
-    """Return a centre on the day of its upgrade."""
+    """Yield a centre on the day of its upgrade."""
     with tempfile.TemporaryDirectory(prefix="s112-older-") as folder:
         home = Path(folder)
         with RedisServer(home) as server:
@@ -382,7 +382,7 @@ KINDS: Final = ("caller", "calls", "forgotten")
 
 
 def put() -> Iterator[tuple[object, ...]]:
-    """Return the commands that write all keys."""
+    """Yield the commands that write all keys."""
     for name, value in HELD.items():
         if isinstance(value, dict):
             yield ("HSET", name, *chain.from_iterable(value.items()))
@@ -424,7 +424,7 @@ async def test_that_something_is_there_is_seen_without_reading_it(centre: Centre
 
 
 def test_who_was_erased_there_stays_erased(centre: Centre) -> None:
-    """Nothing from before the erasure is written with the number, even if queue_log reports it later."""
+    """A caller who was erased in the older version has no strike and no block after the migration."""
     centre("migrate", "--from-redis")
     (story,) = json.loads(centre("why", ERASED, "--json"))
     assert (story["strikes"], story["blocks"]) == ([], [])

@@ -101,7 +101,7 @@ def test_on_freepbx_no_queue_file_can_break_the_queues(version: str) -> None:
 
 
 def test_an_addition_to_a_queue_from_before_is_named() -> None:
-    """An old version of the manual advised it; a note asks the admin to remove it."""
+    """A note asks the admin to remove the addition to a queue that an old version of the manual advised."""
     files = dict(FREEPBX["17"])
     files["queues_post_custom.conf"] = "[600](+)\nmembergosub = siaga112-operator\n"
     made = planned(facts(files, freepbx="17.0.19"))
@@ -218,7 +218,7 @@ def test_the_configuration_that_a_package_installed_gives_way_to_what_was_found(
 
 
 def test_a_queue_with_a_gosub_of_its_own_keeps_it() -> None:
-    """A note says what to add to it."""
+    """A queue that has a gosub keeps it, and a note says what to add to it."""
     queues = PLAIN["queues.conf"].replace("strategy", "membergosub = mine\nstrategy")
     made = planned(facts({**PLAIN, "queues.conf": queues}))
     assert "queues" not in {step.name for step in made.steps}

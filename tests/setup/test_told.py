@@ -129,7 +129,7 @@ def test_a_reload_may_bring_the_question_and_nothing_else() -> None:
 
 
 def test_where_the_running_asterisk_has_its_files() -> None:
-    """Paths alone, whatever else the settings tell; without a slash at the end."""
+    """The core settings' paths are found, without a trailing slash, and no other setting is."""
     assert told.folders(SETTINGS) == {
         "Configuration file": "/etc/asterisk/asterisk.conf",
         "Configuration directory": "/etc/asterisk",

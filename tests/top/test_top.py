@@ -1,4 +1,4 @@
-"""`siaga112 top` for real: in a terminal, beside a running daemon, and with no right but to read."""
+"""`siaga112 top` for real: in a terminal, beside a running daemon, and with read rights alone."""
 
 import asyncio
 import json
@@ -28,25 +28,25 @@ ENTER, LEAVE = "\x1b[?1049h", "\x1b[?1049l"
 SHOW_CURSOR = "\x1b[?25h"
 COLOURS = re.compile(r"\x1b\[(?:[0-9;]*;)?(?:3[0-8]|9[0-7])[0-9;]*m")
 READER = "+get"
-"""All that a user who only looks may do, as docs/reference.md says."""
+"""All rights that a user who only looks needs, as docs/reference.md says."""
 
 
 def top(site: Daemon, *options: str, **environ: str) -> AbstractAsyncContextManager[Terminal]:
-    """Run `siaga112 top` in a terminal, with that configuration."""
+    """Run `siaga112 top` in a terminal, with the configuration of this site."""
     environ = {"SIAGA112_CONFIG": str(site.config), "PATH": os.environ["PATH"], **environ}
     return terminal(sys.executable, "-m", "siaga112", "top", *options, environ=environ)
 
 
 @dataclass
 class Centre:
-    """A daemon that follows a manager interface of ours."""
+    """A daemon that follows a fake manager interface."""
 
     daemon: Daemon
     manager: Manager
     session: Session
 
     def waits(self, uid: str = "1795000000.1") -> None:
-        """Let a caller come in, be screened, and join the queue."""
+        """Make a caller arrive, be screened and join the queue."""
         self.session.send(
             new(uid),
             event("VarSet", **channel(uid), Variable="SIAGA_REASON", Value="not_blocked"),
@@ -57,7 +57,7 @@ class Centre:
 
 @asynccontextmanager
 async def following(*options: str, screen_port: int = 0) -> AsyncIterator[Centre]:
-    """Run a daemon with embedded Redis; its other half, if there is one, shows its metrics at that port."""
+    """Run a daemon with embedded Redis. `screen_port`: the metrics port of its other half, if any."""
     manager = Manager()
     await manager.start()
     with home() as folder:
@@ -79,14 +79,14 @@ async def following(*options: str, screen_port: int = 0) -> AsyncIterator[Centre
 
 @pytest.fixture
 async def centre() -> AsyncIterator[Centre]:
-    """Run one that does it all."""
+    """Run a daemon that is both halves."""
     async with following() as running:
         yield running
 
 
 @pytest.mark.parametrize("key", ["q", "\x03", ""], ids=["q", "Ctrl-C", "SIGTERM"])
 async def test_a_call_is_seen_and_q_leaves(centre: Centre, key: str) -> None:
-    """A caller who waits is shown, masked; whatever ends it, it ends with 0 and restores the terminal."""
+    """A waiting caller is shown masked; q, Ctrl-C or SIGTERM ends it with 0 and restores the terminal."""
     async with top(centre.daemon) as seen:
         before = seen.attributes
         await seen.shows("calls in progress: 0")
@@ -110,7 +110,7 @@ async def test_a_call_is_seen_and_q_leaves(centre: Centre, key: str) -> None:
 
 
 async def test_a_terminal_that_changes_its_size_is_drawn_anew(centre: Centre) -> None:
-    """Narrower, the same is shown in less; other keys do nothing; without colours there are none."""
+    """A resized terminal is redrawn, other keys do nothing, and with NO_COLOR there are no colours."""
     async with top(centre.daemon, NO_COLOR="1") as seen:
         await seen.shows(f"calls in progress: 0 {'─' * 59}")
         seen.press("x\x1a ")
@@ -123,7 +123,7 @@ async def test_a_terminal_that_changes_its_size_is_drawn_anew(centre: Centre) ->
 
 
 async def test_what_goes_away_is_told_and_comes_back(centre: Centre) -> None:
-    """A daemon that ends takes Redis and metrics along: told in a line each; once it is back, so is all."""
+    """Redis and the daemon are each reported in one line when they go, and shown again when they return."""
     async with top(centre.daemon, "--interval", "200ms") as seen:
         await seen.shows("store        ok")
         since = seen.mark()
@@ -141,7 +141,7 @@ async def test_what_goes_away_is_told_and_comes_back(centre: Centre) -> None:
 
 
 async def test_a_half_that_is_away_is_missed() -> None:
-    """Where the halves are two processes, each has its line, and the one that is not there is told."""
+    """Where the halves are two processes, each has its line, and the absent one is reported."""
     port = ports.free()
     async with following("--only", "track", screen_port=port) as centre:
         tracking = centre.daemon
@@ -157,7 +157,7 @@ async def test_a_half_that_is_away_is_missed() -> None:
 
 
 async def test_once_prints_a_frame_and_ends(centre: Centre) -> None:
-    """Without a terminal, or with --once, one frame is printed; with --json it is one object."""
+    """Without a terminal one frame is printed; with `--json` it is one object."""
     centre.waits()
     async with asyncio.timeout(60):
         while not (row := (await centre.daemon.command("top", "--json")).json)["calls"]:
@@ -180,7 +180,7 @@ async def test_once_prints_a_frame_and_ends(centre: Centre) -> None:
 
 @asynccontextmanager
 async def reading(folder: Path, url: str) -> AsyncIterator[Daemon]:
-    """Give the commands of a site whose Redis is that, and where no daemon runs any more."""
+    """Yield the commands of a site with this Redis, where no daemon runs any more."""
     store = site_store(folder / "state", "lab")
     await store.tallies()
     await store.close()
@@ -191,7 +191,7 @@ async def reading(folder: Path, url: str) -> AsyncIterator[Daemon]:
 
 
 async def test_leaving_does_not_wait_for_an_answer() -> None:
-    """While Redis says nothing at all, `q` leaves as ever."""
+    """`q` leaves while Redis does not answer."""
     with home() as folder, plain() as server:
         async with reading(folder, server.url) as commands, top(commands) as seen:
             await seen.shows("store        ok")
@@ -206,7 +206,7 @@ async def test_leaving_does_not_wait_for_an_answer() -> None:
     "environ", [{"PYTHONIOENCODING": "latin-1"}, {"TERM": "dumb"}], ids=["latin-1", "dumb"]
 )
 async def test_a_terminal_that_can_do_little_has_the_words(environ: dict[str, str]) -> None:
-    """Without line drawing, or without moving the cursor, what there is to read is there."""
+    """A terminal without line drawing, or that cannot move the cursor, shows the same words."""
     with home() as folder, plain() as server:
         async with reading(folder, server.url) as commands, top(commands, **environ) as seen:
             await seen.shows("operators  not known")
@@ -216,7 +216,7 @@ async def test_a_terminal_that_can_do_little_has_the_words(environ: dict[str, st
 
 
 async def test_looking_changes_nothing() -> None:
-    """A user who may do nothing but read sees all of it, live too, and nothing that was asked is refused."""
+    """A user with read rights alone sees everything, live too, and Redis refuses nothing that is asked."""
     with home() as folder, plain() as server:
         server.ask("ACL", "SETUSER", "looker", "on", ">secret", "~siaga112:*", "-@all", *READER.split())
         store = site_store(folder / "state", "lab", server.url)
@@ -238,14 +238,14 @@ async def test_looking_changes_nothing() -> None:
 
 
 def failed(ended: Output, code: int) -> str:
-    """Check that it ended so, without a traceback; give what it printed."""
+    """Check that it ended with this code and without a traceback; return what it printed."""
     assert ended.code == code, ended
     assert "Traceback" not in ended.err
     return ended.out + ended.err
 
 
 async def test_a_redis_that_is_not_there_ends_once_with_4() -> None:
-    """A script learns from the exit code that there was nothing to see; the frame says what is away."""
+    """Without Redis, `--once` and `--json` end with 4, and say what is away."""
     with home() as folder:
         async with reading(folder, f"redis://127.0.0.1:{ports.free()}") as commands:
             assert "! Redis: " in failed(await commands.command("top", "--once"), 4)
@@ -255,7 +255,7 @@ async def test_a_redis_that_is_not_there_ends_once_with_4() -> None:
 
 @pytest.mark.parametrize(("interval", "told"), [("fast", "not a duration"), ("10ms", "at least 200ms")])
 async def test_an_interval_that_is_none_is_refused(interval: str, told: str) -> None:
-    """Bad usage is exit 2 with the remedy."""
+    """A wrong interval ends with 2 and the remedy."""
     with home() as folder:
         async with reading(folder, "redis://127.0.0.1:1") as commands:
             assert told in failed(await commands.command("top", "--interval", interval), 2)

@@ -47,7 +47,7 @@ VITALS = Vitals(
 
 
 def screened(row: Entry, detail: str) -> Entry:
-    """Give the row of a call that got this verdict."""
+    """Return the row of a call with this verdict."""
     facts = row.finding.call.facts
     call = replace(
         row.finding.call, facts=(facts[0], Fact(facts[0].at, FactKind.SCREENED, detail), *facts[1:])
@@ -130,7 +130,7 @@ def drawn(
     reveal: bool = False,
     lang: Language = Language.EN,
 ) -> list[str]:
-    """Draw a frame; give its lines without the space at their ends."""
+    """Return the lines of a frame, without trailing space."""
     console = Console(width=width, height=height or 100, color_system=None, legacy_windows=False)
     with console.capture() as captured:
         console.print(view(frame, width, height, reveal=reveal, t=tongue(lang)))
@@ -138,7 +138,7 @@ def drawn(
 
 
 def line_of(lines: Sequence[str], word: str) -> str:
-    """Give the first line with that word."""
+    """Return the first line with this word."""
     return next(line for line in lines if word in line)
 
 
@@ -148,7 +148,7 @@ def line_of(lines: Sequence[str], word: str) -> str:
     "frame", [FRAME, AWAY, BUSY, LONG, MANY], ids=["well", "away", "busy", "long", "many"]
 )
 def test_no_line_is_wider_than_the_terminal(frame: Frame, width: int, lang: Language) -> None:
-    """Whatever there is to show and however narrow the terminal, no line wraps."""
+    """No line is wider than the terminal, whatever is shown and however narrow it is."""
     assert max(map(len, drawn(frame, width, lang=lang))) <= width
 
 
@@ -156,7 +156,7 @@ def test_no_line_is_wider_than_the_terminal(frame: Frame, width: int, lang: Lang
 @pytest.mark.parametrize("height", [12, 20, 24, 30, 60])
 @pytest.mark.parametrize("frame", [FRAME, BUSY, MANY], ids=["all well", "busy", "many"])
 def test_the_screen_fits_its_height(frame: Frame, width: int, height: int) -> None:
-    """The lists take what the rest leaves; what does not fit is told as a number."""
+    """The screen fits its height; entries of a list that do not fit are counted."""
     lines = drawn(frame, width, height)
     assert len(lines) <= height
     assert "last verdicts" in "".join(lines)
@@ -168,7 +168,7 @@ def test_the_screen_fits_its_height(frame: Frame, width: int, height: int) -> No
 
 @pytest.mark.parametrize("width", [40, 80, 120])
 def test_at_every_width_the_essentials_are_there(width: int) -> None:
-    """Who waits and how long, the operators, the day, the verdicts, and whether all is well."""
+    """Every width shows who waits, the operators, the day, the verdicts and whether all is well."""
     lines = drawn(FRAME, width)
     text = "\n".join(lines)
     waits = line_of(lines, "+62812*****111")
@@ -184,7 +184,7 @@ def test_at_every_width_the_essentials_are_there(width: int) -> None:
 
 @pytest.mark.parametrize("width", [40, 80, 120])
 def test_operators_are_listed_by_name(width: int) -> None:
-    """What each of them does, how long, and why somebody is paused; who talks stands at the call too."""
+    """Each operator is listed with state, duration and reason; one who talks is named at the call too."""
     lines = drawn(FRAME, width)
     assert line_of(lines, "Budi Santoso").split()[2:4] == ["paused", "12:30"]
     assert "sholat" in line_of(lines, "Budi Santoso")
@@ -197,7 +197,7 @@ def test_operators_are_listed_by_name(width: int) -> None:
 
 
 def test_operators_that_do_not_fit_are_a_number() -> None:
-    """A third of what the tables leave is for operators, and none of it where the calls need it."""
+    """Operators who do not fit are counted, and none is listed where the calls need the space."""
     for height in (24, 30, 60):
         lines = drawn(MANY, 80, height)
         listed = sum(line.startswith("Budi ") for line in lines)
@@ -209,7 +209,7 @@ def test_operators_that_do_not_fit_are_a_number() -> None:
 
 
 def test_without_names_operators_are_counted_all_the_same() -> None:
-    """A daemon of before names nobody, and a PBX without our queues has none."""
+    """Without names (an older daemon, or no queue of ours) operators are counted, but not listed."""
     for operators in (SNAPSHOT.operators, {}, None):
         lines = drawn(replace(FRAME, snapshot=replace(SNAPSHOT, operators=operators, logged_in=())))
         assert not [line for line in lines if line.startswith("operators ─")]
@@ -217,7 +217,7 @@ def test_without_names_operators_are_counted_all_the_same() -> None:
 
 
 def test_the_operators_as_an_object() -> None:
-    """`--json` has them under stable names; what is not known is null."""
+    """`--json` has the operators under stable names, with null for what is not known."""
     row: dict[str, Any] = as_row(FRAME, reveal=False)
     assert row["operators"] == {"available": 1, "busy": 1, "paused": 1}
     budi, siti, third = row["logged_in"]
@@ -236,7 +236,7 @@ def test_the_operators_as_an_object() -> None:
 
 
 def test_a_wide_terminal_shows_what_a_narrow_one_leaves_out() -> None:
-    """The call's id and the reasons come where there is room; a narrow one keeps what matters."""
+    """A wide terminal also shows call ids and reasons; a narrow one keeps what matters."""
     narrow, wide = "\n".join(drawn(FRAME, 40)), "\n".join(drawn(FRAME, 140))
     for word in (call_id(7), "not_blocked", "left_menu"):
         assert word in wide
@@ -248,7 +248,7 @@ def test_a_wide_terminal_shows_what_a_narrow_one_leaves_out() -> None:
 
 @pytest.mark.parametrize("width", [40, 80, 120])
 def test_numbers_are_masked_unless_revealed(width: int) -> None:
-    """A phone number is shown in full only if somebody asks for it."""
+    """A number is shown in full only on request, on the screen and in JSON."""
     assert CALLER not in "\n".join(drawn(FRAME, width))
     assert CALLER in "\n".join(drawn(FRAME, width, reveal=True))
     assert CALLER not in repr(as_row(FRAME, reveal=False))
@@ -256,7 +256,7 @@ def test_numbers_are_masked_unless_revealed(width: int) -> None:
 
 
 def test_a_hash_is_revealed_in_full() -> None:
-    """Where callers are kept as hashes, the whole hash is what `why` takes."""
+    """Where callers are stored as hashes, the whole hash is revealed on request, as `why` needs it."""
     hashed = Caller("h:0123456789abcdef0123456789abcdef")
     snapshot = replace(SNAPSHOT, calls=(replace(SNAPSHOT.calls[0], caller=hashed),))
     frame = replace(FRAME, snapshot=snapshot, ended=())
@@ -274,7 +274,7 @@ def test_the_days_figures_add_up() -> None:
 
 
 def test_the_newest_call_comes_first() -> None:
-    """Calls that go on and calls that are over are one list by their arrival, each call once."""
+    """Calls in progress and ended ones are one list, the newest first, with each call once."""
     going = [call_id(7), call_id(9)]
     over = [row.finding.call.id for row in ROWS]
     lines = drawn(FRAME, 140)
@@ -287,7 +287,7 @@ def test_the_newest_call_comes_first() -> None:
 
 @pytest.mark.parametrize("width", [40, 80, 120])
 def test_what_is_away_is_said_and_nothing_invented(width: int) -> None:
-    """Each thing that cannot be reached has its line at the top; no figure stands for what is not known."""
+    """What cannot be reached has a line at the top, and no 0 stands for what is not known."""
     lines = drawn(AWAY, width, 30)
     text = " ".join(lines)
     assert lines[1].startswith("! Redis: Connection refused")
@@ -312,20 +312,20 @@ def test_what_is_away_is_said_and_nothing_invented(width: int) -> None:
     ],
 )
 def test_what_is_wrong_stands_at_the_top(changed: dict[str, object], told: str) -> None:
-    """Whatever is not as it should be has a line under the header, and nothing has one if all is well."""
+    """Each fault has a line under the header, and there is none if all is well."""
     frame = replace(FRAME, **changed)  # type: ignore[arg-type] # any of its fields
     assert drawn(frame)[1].startswith(told)
     assert not drawn(FRAME)[1].startswith("!")
 
 
 def test_verdicts_that_failed_open_are_told_by_cause() -> None:
-    """Each cause with its count."""
+    """Verdicts that failed open are counted by cause."""
     frame = replace(FRAME, fail_open={"store_down": 2, "deadline": 1})
     assert "fail-open    1 deadline, 2 store_down" in line_of(drawn(frame), "fail-open")
 
 
 def test_control_characters_do_not_reach_the_terminal() -> None:
-    """What a caller put into a name or a verdict cannot move the cursor."""
+    """Control characters in names, queues, reasons and verdicts do not reach the terminal."""
     hostile = replace(
         SNAPSHOT.calls[0], queue="\x1b[2J", screened="ALLOW \x1b]0;owned\x07\r\n", operator="\x1b[1A\u202e"
     )
@@ -338,7 +338,7 @@ def test_control_characters_do_not_reach_the_terminal() -> None:
 
 
 def test_markup_in_the_text_is_only_text() -> None:
-    """Square brackets in a queue's name are no command to the drawing library."""
+    """Square brackets in a queue's name are shown as they are, not read as markup."""
     snapshot = replace(SNAPSHOT, calls=(replace(SNAPSHOT.calls[0], queue="[bold]x[/]"),))
     assert "[bold]x[/]" in "\n".join(drawn(replace(FRAME, snapshot=snapshot), 140))
 
@@ -375,7 +375,7 @@ fail-open 2 penyimpanan terputus
 
 
 def test_the_screen_in_indonesian() -> None:
-    """All that people read is Indonesian, in the words of the centre; figures stand whole."""
+    """All words on the Indonesian screen are Indonesian and the centre's own."""
     snapshot = replace(SNAPSHOT, surge="3 callers waited over 30s")
     lines = drawn(replace(FRAME, snapshot=snapshot, fail_open={"store_down": 2}), 200, lang=Language.ID)
     text = " ".join(" ".join(lines).split())
@@ -396,7 +396,7 @@ PROBLEMS = {
 
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_what_is_wrong_is_said_in_indonesian(problem: Said) -> None:
-    """At the top of the screen: of the store, of a daemon; for scripts it stays as it is."""
+    """Faults of the store and a daemon are shown in Indonesian, and stay as they are in JSON."""
     endpoint = replace(FRAME.tracking, vitals=None, problem=problem)
     away = replace(FRAME, store_problem=problem, tracking=endpoint, mode=None, day=None, ended=())
     lines = drawn(away, 200, lang=Language.ID)
@@ -408,7 +408,7 @@ def test_what_is_wrong_is_said_in_indonesian(problem: Said) -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_long_words_leave_the_figures_whole(width: int) -> None:
-    """A day of many calls at any width: the names of outcomes are cut, never their counts."""
+    """At any width names of outcomes may be cut, but never their counts."""
     outcomes = dict.fromkeys(Outcome, 123_456)
     day = Day(NOW - DAY, outcomes, dict.fromkeys((*Mark, None), 23_456))
     shown = " ".join(drawn(replace(FRAME, day=day), width, lang=Language.ID))

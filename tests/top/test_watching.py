@@ -1,4 +1,4 @@
-"""What `siaga112 top` sees of a site, and what it makes of what is away."""
+"""What `siaga112 top` reads of a site, and what it shows of what is away."""
 
 import math
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ NOON = midnight(NOW, ZONE) + DAY // 2
 
 
 class CountedStore(MemoryStore):
-    """A store that counts what of the ledger is read."""
+    """A store that counts the reads of its ledger."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,24 +28,24 @@ class CountedStore(MemoryStore):
         self.read: list[CallId] = []
 
     def entries(self, since: Millis, until: Millis):  # type: ignore[no-untyped-def]  # noqa: ANN201 - the port's
-        """Count a reading of all."""
+        """Count a read of all rows."""
         self.wholes += 1
         return super().entries(since, until)
 
     async def ledger_calls(self, since: Millis, until: Millis) -> list[CallId]:
-        """Name the calls without reading a row."""
+        """Return the ids of the calls without reading a row."""
         return [
             row.finding.call.id for row in self._ledger.values() if since <= row.finding.call.started < until
         ]
 
     async def entry(self, call: CallId) -> Entry | None:
-        """Count a reading of one."""
+        """Record a read of one row."""
         self.read.append(call)
         return await super().entry(call)
 
 
 class Page:
-    """A daemon's metrics, as a test wants them."""
+    """A daemon's metrics, which the test sets."""
 
     def __init__(self) -> None:
         self.url = "http://127.0.0.1:1/metrics"
@@ -55,7 +55,7 @@ class Page:
         self.fail_open: Mapping[str, int] = {}
 
     async def vitals(self) -> Vitals:
-        """Give them, or the problem."""
+        """Return them, or raise the problem."""
         if self.problem:
             raise ProbeError(self.problem)
         return Vitals(
@@ -70,7 +70,7 @@ class Page:
 
 
 class Site:
-    """A site with a watcher, whose clock the test turns."""
+    """A site with a watcher, whose clock the test sets."""
 
     def __init__(self) -> None:
         self.now = NOON
@@ -93,7 +93,7 @@ class Site:
 
 
 async def test_the_day_begins_at_the_sites_midnight() -> None:
-    """A call a second before midnight in the site's zone is yesterday's, one at midnight today's."""
+    """A call a second before the site's midnight is yesterday's, one at midnight is today's."""
     store, begin = MemoryStore(), midnight(NOW, ZONE)
     assert datetime.fromtimestamp(begin / SECOND, UTC).astimezone(ZONE).strftime("%H:%M:%S") == "00:00:00"
     for row in (prank(1, begin - SECOND), prank(2, begin), answered(3, begin + SECOND)):
@@ -109,7 +109,7 @@ async def test_the_day_begins_at_the_sites_midnight() -> None:
 
 
 async def test_only_what_is_new_is_read() -> None:
-    """After the first look a look reads the new rows alone; nothing more often than every two seconds."""
+    """After the first look only new rows are read, and at most every two seconds."""
     store = CountedStore()
     for number in range(200):
         await store.write([Change(entry=entry(prank(number, NOON - number * SECOND)))])
@@ -130,7 +130,7 @@ async def test_only_what_is_new_is_read() -> None:
 
 
 async def test_a_mark_set_afterwards_shows_within_a_minute() -> None:
-    """What changes in rows that were read already is seen when the day is read anew."""
+    """A mark set later is shown within a minute, when the whole day is read again."""
     store, row = CountedStore(), entry(answered(1, NOON - SECOND))
     await store.write([Change(entry=row)])
     today = Today(store, ZONE)
@@ -143,7 +143,7 @@ async def test_a_mark_set_afterwards_shows_within_a_minute() -> None:
 
 
 async def test_many_new_rows_are_read_at_once() -> None:
-    """After a while without the store the day is read in one go instead of row by row."""
+    """If more rows are new than `NEW_AT_ONCE`, the whole day is read instead of each row."""
     store = CountedStore()
     today = Today(store, ZONE)
     await today.look(NOON)
@@ -159,7 +159,7 @@ async def test_many_new_rows_are_read_at_once() -> None:
 
 
 async def test_a_frame_has_all_that_there_is() -> None:
-    """Snapshot, mode, day and vitals come together; the mode is the configured one until it is switched."""
+    """A frame has snapshot, mode, day and vitals; the mode is the configured one until it is switched."""
     site = Site()
     await site.store.put_snapshot(SNAPSHOT)
     await site.store.write([Change(entry=entry(prank(1, NOON - SECOND)))])
@@ -174,7 +174,7 @@ async def test_a_frame_has_all_that_there_is() -> None:
 
 
 async def test_a_store_that_goes_is_told_and_comes_back() -> None:
-    """Without the store nothing of it is shown, not even what was known; the next look finds it again."""
+    """Without the store a frame has nothing of it, not even what was known; the next look finds it again."""
     site = Site()
     await site.store.put_snapshot(SNAPSHOT)
     await site.watcher.look()
@@ -188,7 +188,7 @@ async def test_a_store_that_goes_is_told_and_comes_back() -> None:
 
 
 async def test_a_store_that_is_known_not_to_run_is_told_with_the_remedy() -> None:
-    """What the embedded Redis says of itself stands in the frame."""
+    """If the embedded Redis is known not to run, the frame says so with the remedy."""
     site = Site()
 
     def gone() -> None:
@@ -199,7 +199,7 @@ async def test_a_store_that_is_known_not_to_run_is_told_with_the_remedy() -> Non
 
 
 async def test_metrics_that_cannot_be_read_are_told() -> None:
-    """A daemon that does not answer is a problem in a few words, and no more."""
+    """A daemon that does not answer is reported in a few words."""
     site = Site()
     site.tracking.problem = "connection refused"
     frame = await site.watcher.look()
@@ -208,7 +208,7 @@ async def test_metrics_that_cannot_be_read_are_told() -> None:
 
 
 async def test_the_screening_half_is_missed_only_where_it_is_apart() -> None:
-    """The tracking half says whether it screens too: if not, the other's metrics belong to the frame."""
+    """The screening half's own metrics are in a frame only if the tracking half does not screen."""
     site = Site()
     await site.store.put_snapshot(SNAPSHOT)
     assert (await site.watcher.look()).screening is None
@@ -219,7 +219,7 @@ async def test_the_screening_half_is_missed_only_where_it_is_apart() -> None:
 
 
 async def test_the_screening_half_is_seen_without_the_other() -> None:
-    """Where nobody tracks, a screening half that answers is shown."""
+    """A screening half that answers is shown even if no tracking half does."""
     site = Site()
     site.tracking.problem, site.screening.problem = "connection refused", ""
     frame = await site.watcher.look()
@@ -231,12 +231,12 @@ async def test_the_screening_half_is_seen_without_the_other() -> None:
 
 
 def took(fast: int, slow: int) -> dict[float, float]:
-    """Give a histogram of so many verdicts under 2 ms, and between 0.5 and 1 s."""
+    """Return a histogram of this many verdicts under 2 ms, and between 0.5 and 1 s."""
     return {0.002: fast, 0.5: fast, 1.0: fast + slow, math.inf: fast + slow}
 
 
 async def test_verdicts_are_those_of_the_last_minute() -> None:
-    """A slow start of the day does not hide that all is well now, nor the other way round."""
+    """Verdicts are those of the last minute, or since the start if it had none or was not watched."""
     site = Site()
     site.tracking.verdicts = took(0, 1_000)
     first = (await site.watcher.look()).verdicts
@@ -254,7 +254,7 @@ async def test_verdicts_are_those_of_the_last_minute() -> None:
 
 
 async def test_a_daemon_that_began_anew_counts_from_nothing() -> None:
-    """A restart is no negative count."""
+    """After a restart of the daemon the count of verdicts is its own, not a negative difference."""
     site = Site()
     site.tracking.verdicts = took(1_000, 0)
     await site.watcher.look()
@@ -264,7 +264,7 @@ async def test_a_daemon_that_began_anew_counts_from_nothing() -> None:
 
 
 async def test_both_halves_fail_open_into_one_count() -> None:
-    """Causes are added up over the processes."""
+    """Verdicts that failed open are added up over both halves, by cause."""
     site = Site()
     site.screening.problem = ""
     site.tracking.fail_open = {"bad_request": 1}

@@ -1,10 +1,10 @@
-"""Makes `redis.json` and `said.json` with the program of before 0.1.0 itself, which kept everything in Redis.
+"""Make `redis.json` and `said.json` with the version before 0.1.0, which stored everything in Redis.
 
     git archive 0b829f8^ src | tar x -C OLDER
     PYTHONPATH=OLDER/src python -m tests.moving_in.older.make
 
-A month of one centre: calls are recorded by its recorder, decisions made by its commands, each at its time.
-`redis.json` has all keys of its Redis (but for their expiry), `said.json` what its commands say at `NOW`.
+A month of one centre: its recorder records calls and its commands make decisions, each at its time.
+`redis.json` has all keys of its Redis without their expiry, `said.json` what its commands print at `NOW`.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ from tests.lab.redis_servers import RedisServer
 HERE: Final = Path(__file__).parent
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 NOW: Final = 1_795_863_600_000
-"""2026-11-28T11:00:00Z: when everything below has happened."""
+"""2026-11-28T11:00:00Z, after everything below."""
 
 PATIENCE: Final = 120.0
 """Seconds that a command may take."""
@@ -69,7 +69,7 @@ ASKED: Final = (
     ("mode",),
     *(("why", caller, "--json") for caller in TOLD),
 )
-"""What the commands are asked at the end."""
+"""The commands whose output is recorded at the end."""
 
 AT: Final = """
 import sys, time
@@ -78,7 +78,7 @@ time.time_ns = lambda: at * 1_000_000
 from siaga112.cli import main
 main()
 """
-"""A command at a time of its own."""
+"""Runs a command at a given time."""
 
 
 def configured(home: Path) -> Path:
@@ -90,7 +90,7 @@ def configured(home: Path) -> Path:
 
 
 def command(config: Path, at: int, *words: str, source: str = "") -> str:
-    """Give what a command prints at that time. `source`: of which program, if not of this Python's own."""
+    """Return what a command prints at that time. `source`: the other program's folder, if not this one."""
     environ = {**os.environ, **({"PYTHONPATH": source} if source else {})}
     done = subprocess.run(
         [sys.executable, "-c", AT, str(at), "--config", str(config), *words],
@@ -104,7 +104,7 @@ def command(config: Path, at: int, *words: str, source: str = "") -> str:
 
 
 def said(config: Path, source: str = "") -> dict[str, Any]:
-    """Give what the commands say at `NOW`."""
+    """Return what the commands print at `NOW`."""
 
     def ask(words: tuple[str, ...]) -> Any:
         text = command(config, NOW, *words, source=source)
@@ -115,7 +115,7 @@ def said(config: Path, source: str = "") -> dict[str, Any]:
 
 
 def loaded(client: Redis, held: dict[str, Any]) -> None:
-    """Put all of these keys there."""
+    """Write all of these keys."""
     for name, value in held.items():
         match value:
             case dict():
@@ -129,8 +129,8 @@ def loaded(client: Redis, held: dict[str, Any]) -> None:
 
 
 def dumped(client: Redis) -> dict[str, Any]:
-    """Give all keys; a stream is left out, which nobody needs who was not there."""
-    asked: Any = client  # its types are of both kinds of client, and of both kinds of answers
+    """Return all keys except the stream, which only matters to those who read it live."""
+    asked: Any = client  # its types mix sync and async answers
     found: dict[str, Any] = {}
     for key in sorted(asked.keys()):
         name = key.decode()
@@ -150,7 +150,7 @@ def dumped(client: Redis) -> dict[str, Any]:
 
 
 def call(number: int, caller: str | None, started: int, *seen: tuple[int, str, str]) -> Call:
-    """Make a call; `seen`: after how many seconds what was seen, with which detail."""
+    """Return a call. `seen`: after how many seconds what was seen, with its detail."""
     facts = [(0, "arrived", ""), (0, "screened", "ALLOW not_blocked"), *seen]
     made = [Fact(started + 1_000 * after, FactKind(kind), detail) for after, kind, detail in facts]
     made.append(Fact(made[-1].at + 50, FactKind.ENDED, "16"))
@@ -178,7 +178,7 @@ KINDS: Final = {
 
 
 def month() -> list[tuple[int, str, str | None]]:
-    """Give when who made what kind of call."""
+    """Return the calls of the month: when, which kind, by whom."""
     made: list[tuple[int, str, str | None]] = []
     many = tuple(KINDS)
     for number in range(120):  # everybody else's
@@ -213,7 +213,7 @@ DECIDED: Final = (
 
 
 async def record(home: Path, config: Path) -> None:
-    """Have calls recorded and decisions made, in the order of their times."""
+    """Record the calls and make the decisions, in the order of their times."""
     logs.silence()
     rules = load(config).rules()
     stores: Any = import_module("siaga112.adapters.redis.store")  # today's program has none
@@ -242,7 +242,7 @@ async def record(home: Path, config: Path) -> None:
 
 
 def main() -> None:
-    """Make both files."""
+    """Write both files."""
     with tempfile.TemporaryDirectory(prefix="s112-older-") as folder:
         home = Path(folder)
         config = configured(home)
