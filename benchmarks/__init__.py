@@ -1,1 +1,1 @@
-"""What it costs: each module is one command that prints figures (`python -m benchmarks.NAME`)."""
+"""Benchmarks: a module that is a command prints its figures (`python -m benchmarks.NAME`)."""

@@ -4,8 +4,8 @@
 
 Sections: verdicts, variants, replica, events, whole, announced, costs, commands, growth, pbx; all of these if
 none is named. And country, which takes as long as all others and 4 GB of memory.
-A section that is measured anew replaces its figures in recorded.json, from which the page and its charts
-are made; a quick one replaces nothing. `--check` measures briefly and compares ratios with the recorded ones.
+A section that is measured replaces its figures in recorded.json, from which the page and its charts are made;
+with `--quick` it replaces nothing. `--check` measures briefly and compares ratios with the recorded ones.
 """
 
 import argparse

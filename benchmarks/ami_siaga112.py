@@ -2,7 +2,7 @@
 
     python -m benchmarks.ami_siaga112 PORT EXPECTED KINDS
 
-KINDS more kinds of event are made known to it first. Prints as `peers/ami_panoramisk.py` does.
+KINDS more kinds of event are registered first. It prints what `peers/ami_panoramisk.py` prints.
 """
 
 import asyncio
@@ -19,14 +19,16 @@ from siaga112.app.records import now
 from siaga112.core.ami import events, parser
 
 OURS: Final = frozenset({events.Resumed, events.QueueStatus, events.FullyBooted})
-"""What comes by itself, and is not fed: to count costs no more than it does a peer."""
+"""Events that our source adds; they are not fed, and not counted, so that counting costs what it costs a
+peer.
+"""
 
 
 class _Meter:
-    """Counts nothing: what counting costs is the daemon's, not the parser's."""
+    """Counts nothing: counting is a cost of the daemon, not of the parser."""
 
     def ami_connected(self, *, up: bool) -> None:
-        """Tell that the stream may come."""
+        """Print that the stream may come."""
         print("ready" if up else "lost", flush=True)
 
     def ami_event(self, name: str, at: int, count: int = 1) -> None:
@@ -46,14 +48,14 @@ class _Meter:
 
 
 def know_more(kinds: int) -> None:
-    """Make that many more kinds known."""
+    """Register this many more kinds."""
     for number in range(kinds):
         parser.KINDS[f"Kind{number}"] = parser.KINDS["VarSet"]
     parser.__dict__["WANTED"] = frozenset(name.encode() for name in (*parser.KINDS, "UserEvent"))
 
 
 async def main(port: int, expected: int) -> None:
-    """Follow the stream until that many events have come."""
+    """Follow the stream until this many events have come."""
     source = ami.AmiSource(AmiAddress("127.0.0.1", port, "bench", "bench"), _Meter(), now)
     seen, began = 0, 0.0
     async for slice_ in source.slices():

@@ -1,8 +1,8 @@
-"""What the events for programs, and the indexes of the console's lists, cost on recording a call.
+"""What the events for programs, and the indexes of the console's lists, add to the cost of recording a call.
 
-The same calls are recorded in turns: as it is; with the rows too that tell of a call while it goes on;
-without any row of `event`; and without the indexes of outcome, mark and operator either, by which the
-console lists calls. The switches are here and not in the product.
+The same calls are recorded in turns: as it is; also with the events of a call in progress; without any row of
+`event`; and without the indexes of outcome, mark and operator either, which the console's lists use. The
+switches are in this module, not in the product.
 """
 
 import asyncio
@@ -31,21 +31,21 @@ from siaga112.service.recording import BATCH, Recorder
 from siaga112.settings.schema import Settings
 
 LISTED: Final = ("outcome", "mark", "operator")
-"""The columns by whose indexes the console lists calls."""
+"""Columns whose indexes the console's lists use."""
 
 
 class _Silent(DatabaseRecords):
-    """Records that tell nobody."""
+    """Records that announce nothing."""
 
     def announced(self, connection: Connection, told: Iterable[Announcement]) -> None:
         """Write no row."""
 
 
 class _Bare(_Silent):
-    """Records that tell nobody, and that the console could not list."""
+    """Records that announce nothing, without the indexes of the console's lists."""
 
     async def strip(self) -> None:
-        """Drop the indexes that its lists go by."""
+        """Drop the indexes that the lists use."""
 
         def act(connection: Connection) -> None:
             for index in CALL.indexes:
@@ -57,11 +57,11 @@ class _Bare(_Silent):
 
 KINDS: Final = {"as_is": DatabaseRecords, "live": DatabaseRecords, "silent": _Silent, "bare": _Bare}
 GOING_ON: Final = (EventType.CALL_STARTED, EventType.CALL_QUEUED, EventType.CALL_ANSWERED)
-"""What is told of a call before it ends."""
+"""The events of a call before it ends."""
 
 
 def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
-    """Record in turns; each round in another order, for what else the machine does concerns all of them."""
+    """Record in turns, in another order each round, because other load affects all of them."""
     asyncio.run(_measured(book, 3 if quick else 15, 500 if quick else 2_000, say))
 
 
@@ -73,7 +73,7 @@ async def _measured(book: Book, rounds: int, calls: int, say: Callable[[str], No
         redirect_stderr(nowhere),
         tempfile.TemporaryDirectory() as home,
     ):
-        logs.configure()  # a log line costs what it costs; nobody reads it here
+        logs.configure()  # log lines are written, as in production, but not read
         recorders, opened = {}, {}
         for kind, made in KINDS.items():
             folder = Path(home) / kind
@@ -105,7 +105,7 @@ def _calls(entry: Entry, round_: int, calls: int) -> Iterator[list[Entry]]:
 
 
 async def _recorded(recorder: Recorder, told: DatabaseRecords | None, batches: list[list[Entry]]) -> float:
-    """Record; with `told`, write also what is told of each call while it goes on. Give the seconds."""
+    """Record; with `told`, also write the events of each call in progress. Return the seconds."""
     began = time.perf_counter()
     for batch in batches:
         await recorder.record(batch)

@@ -1,4 +1,4 @@
-"""The dialplan's side of `benchmarks.scale`, as a process of its own: it asks, and tells how long it took.
+"""The dialplan's side of `benchmarks.scale`, in a process of its own: it asks and prints the times.
 
     python -m benchmarks.asking PORT SECONDS RATE SPREAD STEP
 
@@ -18,7 +18,7 @@ AT_ONCE = 16
 
 
 async def asking(port: int, seconds: float, rate: float, spread: int, step: int) -> dict[str, float]:
-    """Ask for so long; give how many were answered, and the quantiles of the time it took, in seconds."""
+    """Ask for this long; return how many were answered, and the quantiles of the time in seconds."""
     chance, took = Random(1), list[float]()
     unanswered = 0
 

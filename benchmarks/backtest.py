@@ -2,10 +2,10 @@
 
     python -m benchmarks.backtest [cel|cdr|queue_log] [ROWS]
 
-Made-up months (tests/backtest/month.py), cut at ROWS, both presets, three runs: time, processor time of all
-processes (which a busy machine changes less), rows a second, and the most memory that they had together (what
-they share counts once), with the machine. Last the limit: the least that a Python program does with the same
-file (`benchmarks.least_files`).
+It back-tests made-up months (tests/backtest/month.py), cut at ROWS, with both presets, three times. It prints
+the machine and, for each run, the time, the processor time of all processes (which other load changes less),
+rows a second, and the most memory that the processes used together (shared memory counts once). The last line
+is the limit: the least that a Python program does with the same file (`benchmarks.least_files`).
 """
 
 import os
@@ -34,7 +34,7 @@ FORMS: Final[dict[str, Callable[[int], Iterator[str]]]] = {
     "queue_log": month.queue_log,
 }
 COPIES: Final = {"cel": 3, "cdr": 19, "queue_log": 32}
-"""How many months have a million rows."""
+"""How many months make a million rows."""
 
 
 COMMAND: Final = (
@@ -45,7 +45,7 @@ LEAST: Final = "benchmarks.least_files"
 
 
 def measure(folder: Path, *command: str) -> tuple[float, float, float]:
-    """Run a module once; give seconds, seconds of processor time, and megabytes."""
+    """Run a module once; return seconds, seconds of processor time, and the most megabytes."""
     began = time.perf_counter()
     paths = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     process = subprocess.Popen(
@@ -72,14 +72,14 @@ def measure(folder: Path, *command: str) -> tuple[float, float, float]:
 
 
 def held(pid: int) -> float:
-    """Give the megabytes that a process and its children have in memory together."""
+    """Return the megabytes that a process and its children use together."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
     told = (Path(f"/proc/{one}/smaps_rollup").read_text("ascii") for one in (pid, *children))
     return sum(int(text.partition("\nPss:")[2].split()[0]) for text in told) / 1_024
 
 
 def main() -> None:
-    """Make the rows, measure, and print."""
+    """Make the rows, measure and print."""
     form = next((name for name in sys.argv[1:] if name in FORMS), "cel")
     rows = next((int(name) for name in sys.argv[1:] if name.isdigit()), 1_000_000)
     with tempfile.TemporaryDirectory() as name:

@@ -1,9 +1,9 @@
-"""How far the wall is behind a real PBX, and how soon a decision in the browser reaches verdicts.
+"""How far the wall lags behind a real PBX, and how soon verdicts follow a decision in the browser.
 
     python -m benchmarks.behind [CALLS]
 
-A real Asterisk 22, SIP calls, a Chromium. From the moment at which the manager interface tells of a call,
-or of its end, to that at which the page shows it; from the click on a decision to the first verdict by it.
+A real Asterisk 22, SIP calls and a Chromium. It measures the time from the AMI event of a call's start or end
+until the page shows it, and from the click on a decision to the first verdict that follows it.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ CALLS: Final = 10
 
 
 async def main(calls: int) -> None:
-    """Measure, and print."""
+    """Measure and print."""
     shown, gone = [], []
     async with room() as at, browser(at.daemon.console_url) as tab:
         await tab.login("Ratna", at.passwords["Ratna"])

@@ -1,4 +1,4 @@
-"""What is made on the spot: the programs in C, and the virtual environment of the peers."""
+"""What is built on the spot: the programs in C, and the virtual environment of the peers."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ _BUILT: Final = Path(__file__).parent / ".built"
 
 
 def program(name: str) -> Path:
-    """Compile one of the programs in C, if it has changed."""
+    """Compile one of the programs in C if it has changed; return its path."""
     source, made = _SOURCES / f"{name}.c", _BUILT / name
     if not made.exists() or made.stat().st_mtime < source.stat().st_mtime:
         _BUILT.mkdir(exist_ok=True)
@@ -20,7 +20,7 @@ def program(name: str) -> Path:
 
 
 def peers() -> Path:
-    """Install the peers' latest releases, once; give their interpreter."""
+    """Install the peers' latest releases, once; return their interpreter."""
     python = _BUILT / "peers" / "bin" / "python"
     done = _BUILT / "peers" / ".ready"
     if not done.exists():
@@ -35,7 +35,7 @@ def peers() -> Path:
 
 
 def peer_versions() -> dict[str, str]:
-    """Give what was installed."""
+    """Return the installed versions."""
     listed = subprocess.run(
         [peers(), "-m", "pip", "freeze"], check=True, capture_output=True, text=True, timeout=600
     ).stdout

@@ -1,4 +1,4 @@
-"""The charts beside the page."""
+"""The charts of the page."""
 
 import statistics
 from collections.abc import Sequence
@@ -23,12 +23,12 @@ _BARS: Final = (
 
 
 def sizes(book: Book, prefix: str) -> list[int]:
-    """Give the sizes at which something was measured."""
+    """Return the sizes that were measured."""
     return sorted({int(name.split(".")[2]) for name in book.values if name.startswith(f"growth.{prefix}.")})
 
 
 def draw(book: Book, folder: Path) -> None:
-    """Draw both."""
+    """Draw both charts."""
     import matplotlib as mpl  # noqa: PLC0415 - slow, and only a full run draws
 
     mpl.use("Agg")

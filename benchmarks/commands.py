@@ -31,11 +31,11 @@ BEFORE: Final = month.Share(
 SMALL: Final = month.Share(date(2019, 6, 1), date(2019, 6, 30), 5_000, 700, 300, 4_000, genuine=2)
 ONE: Final = Caller("+6281299990112")
 CALLS: Final = 400
-"""That one caller made."""
+"""How many calls that one caller made."""
 
 
 def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
-    """Fill databases, and run each command some times over them."""
+    """Fill databases, and time each command on them several times."""
     runs = 2 if quick else 5
     first, last = month.SHARES[0].first, month.SHARES[-1].last
     with tempfile.TemporaryDirectory() as home:
@@ -68,7 +68,7 @@ def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
 
 
 def _bytes_of_a_call(database: Path) -> float:
-    """Give the bytes on disk of a call's row and its places in the indexes (SQLite's own `dbstat`)."""
+    """Return the bytes on disk of a call's row and its index entries (SQLite's own `dbstat`)."""
     with closing(sqlite3.connect(database)) as file:
         (used,) = file.execute(
             "SELECT sum(pgsize) FROM dbstat JOIN sqlite_schema USING (name) WHERE tbl_name = 'call'"
@@ -92,7 +92,7 @@ def _timed(book: Book, name: str, home: str, runs: int, *words: str) -> None:
 
 
 def _filled(home: str, shares: tuple[month.Share, ...], *, one: bool = False) -> None:
-    """Write calls in another process: what a command takes at most is counted from its parent's."""
+    """Write calls in another process: a command's peak memory counts from that of its parent."""
     filling = multiprocessing.Process(target=_fill_now, args=(home, shares), kwargs={"one": one})
     filling.start()
     filling.join(900)
@@ -121,7 +121,7 @@ async def _fill(home: str, shares: tuple[month.Share, ...], *, one: bool) -> Non
 
 
 def _of_one() -> Iterator[Entry]:
-    """Give calls that all are one caller's, under ids that no other has."""
+    """Yield calls that are all one caller's, under ids that no others have."""
     share = replace(SMALL, total=CALLS, answered=60, abandoned=20, ivr_prank=320)
     for row in month.entries((share,), seed=113):
         call = replace(row.finding.call, id=CallId(f"one-{row.finding.call.id}"), caller=ONE)

@@ -1,11 +1,11 @@
-"""What the console and the API cost, and what callers feel of it.
+"""What the console and the API cost, and how much they delay verdicts.
 
     python -m benchmarks.console FOLDER [SECTION[=SECONDS] …]      pages memory api browsers harm
 
 SECONDS: how long a turn of `browsers` and `harm` is; `browsers=150` is ten minutes on the wall in all.
-FOLDER holds the records (`python -m benchmarks.large`), and is filled if it does not. Everything is real:
-`siaga112 run` with the console as its own process and its private Redis; a manager interface plays calls.
-One machine serves, asks and measures: absolute figures are of all that together.
+FOLDER has the records (`python -m benchmarks.large`), or gets them. `siaga112 run` is the real one, with the
+console as its own process and its private Redis; a fake manager interface plays calls. One machine serves,
+asks and measures, so absolute figures are those of all that together.
 """
 
 import contextlib
@@ -54,13 +54,13 @@ port = {console}
 """
 ROUNDS: Final = 100
 VERDICTS: Final = 100.0
-"""A second, while something else goes on."""
+"""Verdicts a second, while something else happens."""
 _EVENT_PIECE: Final = 16
 
 
 @dataclass
 class Room:
-    """The daemon, its console, and how to get in."""
+    """The daemon, its console, and the credentials for it."""
 
     daemon: Running
     console: Running
@@ -68,12 +68,12 @@ class Room:
     token: str
     password: str
     rest: float
-    """Megabytes that the console held when nobody had asked it for anything yet."""
+    """Megabytes that the console used before the first request."""
     cookie: str = ""
     held: http.client.HTTPConnection | None = field(default=None, repr=False)
 
     def get(self, path: str, **headers: str) -> tuple[int, bytes]:
-        """Ask over one kept connection."""
+        """Send a request over one kept connection."""
         if self.held is None:
             self.held = http.client.HTTPConnection("127.0.0.1", self.console.port, timeout=120)
         self.held.request("GET", path, headers={"Cookie": self.cookie, **headers})
@@ -81,11 +81,11 @@ class Room:
         return answer.status, answer.read()
 
     def api(self, path: str) -> tuple[int, bytes]:
-        """Ask the API."""
+        """Send the API a request."""
         return self.get(f"/api/v1/{path}", Authorization=f"Bearer {self.token}", Cookie="")
 
     def login(self) -> None:
-        """Come in as the supervisor."""
+        """Log in as the supervisor."""
         asked = http.client.HTTPConnection("127.0.0.1", self.console.port, timeout=120)
         form = urlencode({"name": "Ratna", "password": self.password})
         asked.request("POST", "/login", form, {"Content-Type": "application/x-www-form-urlencoded"})
@@ -98,7 +98,7 @@ class Room:
 
 @contextmanager
 def room(folder: Path) -> Iterator[Room]:
-    """Run it all on those records."""
+    """Run everything on these records."""
     large.fill(folder)  # unless it is there
     with Feeder() as feeder, ExitStack() as stack:
         agi, metrics, console = ports.free(), ports.free(), ports.free()
@@ -143,7 +143,7 @@ def _told(command: list[str | Path], given: str = "", codes: tuple[int, ...] = (
 
 
 def _play(feeder: Feeder, ended: threading.Event) -> None:
-    """Play a call a second, piece by piece, as a queue call goes."""
+    """Play a call a second, piece by piece, at the pace of a queue call."""
     made = mix.Mix(mix.FILTERED)
     number = int(time.time())
     with contextlib.suppress(GoneError):
@@ -162,7 +162,7 @@ def _listens(port: int) -> bool:
 
 
 def _child(parent: int) -> int:
-    """Give the pid of the console that the daemon runs."""
+    """Return the pid of the console that the daemon runs."""
     for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
         if b"console" in Path(f"/proc/{child}/cmdline").read_bytes():
             return int(child)
@@ -181,10 +181,10 @@ def _until(there: Callable[[], bool], what: str) -> None:
 
 @contextmanager
 def looking(*words: object) -> Iterator[dict[str, float]]:
-    """Have `benchmarks.looking` at work meanwhile; what came of it is in the dictionary afterwards."""
+    """Run `benchmarks.looking` during the block; its result is in the dictionary afterwards."""
     told: dict[str, float] = {}
     command = [sys.executable, "-m", "benchmarks.looking", *map(str, words)]
-    if words[0] == "streams":  # browsers are on other machines: they take no processor from verdicts
+    if words[0] == "streams":  # real browsers are on other machines, and take no processor time from verdicts
         command = ["nice", "-n", "19", *command]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None
@@ -206,7 +206,7 @@ def looking(*words: object) -> Iterator[dict[str, float]]:
 
 
 def addresses(at: Room) -> dict[str, str]:
-    """Give the list pages that are asked for, some with filters, some far down."""
+    """Return the pages that are measured, some with filters, some far down a list."""
     _, blocks = at.get("/blocks")
     _, calls = at.get("/calls")
     reference = re.search(rb'href="/caller/([^"/]+)"', blocks)
@@ -242,7 +242,7 @@ def addresses(at: Room) -> dict[str, str]:
 
 
 def pages(at: Room) -> None:
-    """Time each list page, one at a time, in a random order."""
+    """Time each page, one at a time, in a random order."""
     asked = addresses(at)
     took: dict[str, list[float]] = {name: [] for name in asked}
     turns = [name for name in asked for _ in range(ROUNDS)]
@@ -267,7 +267,7 @@ def _cut(values: list[float], share: float) -> str:
 
 
 def memory(at: Room) -> None:
-    """Tell what the console holds when nobody looks, and with 50 browsers."""
+    """Print the console's memory when it has begun, now, and with 50 browsers."""
     print(f"\nThe console when it has begun, {at.rest:.0f} MB; now, {at.console.memory():.0f} MB; ", end="")
     with looking("streams", at.console.port, at.cookie, 50):
         time.sleep(10)
@@ -276,7 +276,7 @@ def memory(at: Room) -> None:
 
 
 def api(at: Room) -> None:
-    """Read one call as fast as it goes, sixteen at once; the reader has the other core."""
+    """Read one call as fast as possible, sixteen at once; the reader has the other core."""
     _, listed = at.api("calls?limit=1")
     call = json.loads(listed)["items"][0]["call"]
     cores = sorted(os.sched_getaffinity(0))
@@ -306,7 +306,7 @@ def _spread(values: list[float], form: str) -> str:
 
 
 def browsers(at: Room, seconds: float = 10.0, rounds: int = 4) -> None:
-    """Ask for verdicts with 50 browsers on the wall and, half as long, without, in turn."""
+    """Measure verdicts with 50 browsers on the wall and, half as long, without, in turn."""
     found: dict[str, list[float]] = {"without": [], "with": [], "cpu": [], "ratio": []}
     for _ in range(rounds):
         alone = load.sessions(at.daemon.port, seconds / 2, rate=VERDICTS).micros(0.99)
@@ -328,7 +328,7 @@ def browsers(at: Room, seconds: float = 10.0, rounds: int = 4) -> None:
 
 
 def harm(at: Room, seconds: float = 8.0, rounds: int = 3) -> None:
-    """Ask for verdicts while the console is flooded, frozen and killed, each beside a turn in peace."""
+    """Measure verdicts while the console is flooded, frozen and killed, each after an undisturbed turn."""
     harms: Mapping[str, Callable[[], Any]] = {
         "flooded with 1,000 logins/s": lambda: looking("logins", at.console.port, 1_000),
         "frozen": lambda: _frozen(_child(at.daemon.pid)),
@@ -394,7 +394,7 @@ SECTIONS: Final[Mapping[str, Callable[..., None]]] = {
 
 
 def main() -> None:
-    """Measure those sections, or all."""
+    """Run these sections, or all."""
     folder, *names = sys.argv[1:]
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     with room(Path(folder).absolute()) as at:

@@ -1,4 +1,4 @@
-"""What it costs to have: start, memory at rest, `--help`, a scrape."""
+"""Costs at rest: start, memory, `--help`, a scrape."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from benchmarks.whole import scraped
 
 
 def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
-    """Start the daemon several times, and look at it."""
+    """Start the daemon several times and measure it."""
     say("start, memory, --help")
     for _ in range(3 if quick else 7):
         began = time.monotonic()

@@ -40,7 +40,7 @@ SELECT 1, '+62' || (:first + n), 1, 0,
     CASE WHEN n % 3 THEN :at + 10000000000 + n * 104729 % 10000000000 END, 0
 FROM place
 """
-"""A third of the blocks is permanent; no two begin or end together, as it is with real ones."""
+"""A third of the blocks is permanent. No two begin or end at the same time, like real ones."""
 
 
 def measure(book: Book, *, quick: bool, say: Callable[[str], None], size: int = LARGE) -> None:
@@ -69,7 +69,7 @@ def measure(book: Book, *, quick: bool, say: Callable[[str], None], size: int = 
         for _ in range(3 if quick else 15):
             ran = {}
             for name, daemon in daemons.items():
-                # As many callers in both sizes, or the cache of numbers would make a difference.
+                # The same number of callers at both sizes, or the cache of numbers would make a difference.
                 before = daemon.cpu()
                 ran[name] = load.sessions(daemon.port, 2.0, rate=500, first=load.BLOCKED, numbers=SMALL)
                 spent = (daemon.cpu() - before) / max(1, len(ran[name].samples))
@@ -81,13 +81,13 @@ def measure(book: Book, *, quick: bool, say: Callable[[str], None], size: int = 
 
 
 def _publish(book: Book, name: str, count: int, store: Store) -> None:
-    """Make records with so many blocks, and the block list from them, as after FLUSHALL."""
+    """Write records with this many blocks, and build the block list from them, as after FLUSHALL."""
     with tempfile.TemporaryDirectory(prefix="siaga112-bench-") as home:
         file = Path(home) / DATABASE
         people.known(Path(home))
         with closing(sqlite3.connect(file)) as database, database:
             database.execute("PRAGMA synchronous = OFF")
-            for (index,) in database.execute(INDEXES).fetchall():  # what reads them is not measured here
+            for (index,) in database.execute(INDEXES).fetchall():  # nothing that reads them is measured here
                 database.execute(f'DROP INDEX "{index}"')
             database.execute(FILL, {"count": count, "first": load.BLOCKED, "at": now()})
         cpu, began = time.process_time(), time.monotonic()

@@ -12,7 +12,7 @@ from benchmarks.servers import client, said
 from siaga112.core.ami.parser import WANTED
 
 KINDS: Final = 187
-"""So many more than ours make 200."""
+"""With this many kinds added to ours, there are 200."""
 
 LAG_RATE: Final = 10_000
 LAG_EVERY: Final = 0.01
@@ -56,7 +56,7 @@ def _micros(seconds: float, made: mix.Mix, calls: int) -> float:
 
 
 def _feed(command: Sequence[str | Path], stream: bytes) -> float:
-    """Run a client, give it the stream as fast as it reads; give the processor time that it says it used."""
+    """Run a client, feed it as fast as it reads, and return the processor time that it reports."""
     with Feeder() as feeder:
         filled = [str(word).format(port=feeder.port) for word in command]
         with client(filled) as process:
@@ -67,7 +67,7 @@ def _feed(command: Sequence[str | Path], stream: bytes) -> float:
 
 
 def _lag(book: Book, made: mix.Mix, seconds: float) -> None:
-    """Send the full stream at that rate in small pieces; each ends with the time at which it was sent."""
+    """Send the full stream at this rate in small pieces, each of which ends with its time of sending."""
     pieces = _cut(made.calls(int(LAG_RATE * seconds / made.events) + 1), int(LAG_RATE * LAG_EVERY))
     with Feeder() as feeder:
         command = [sys.executable, "-m", "benchmarks.lag", str(feeder.port), str(len(pieces))]

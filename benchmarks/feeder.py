@@ -1,7 +1,7 @@
-"""A manager interface that says as much as it is told, as fast as it is read.
+"""A manager interface that sends what it is given, as fast as the client reads.
 
 A client whose actions are not answered in time hangs up (siaga112 after 3 s for a ping, 5 s for the first
-questions), and what was sent is lost: so an answer never waits for more than the piece that is being sent.
+questions), and what was sent is lost. So an answer waits at most for the piece that is being sent.
 """
 
 import re
@@ -20,34 +20,36 @@ _ID: Final = re.compile(rb"^ActionID: *(\S+)", re.IGNORECASE | re.MULTILINE)
 
 
 class GoneError(ConnectionError):
-    """The client is no longer there to be fed; the message has how far it came."""
+    """The client has hung up; the message says how much it had taken."""
 
 
 class Feeder:
-    """Serves one client after another; answers its actions in a thread of its own."""
+    """Serves one client after another; a thread of its own answers their actions."""
 
     def __init__(self, last: bytes = b"QueueStatus") -> None:
-        """Listen; `last` is the action with which a client has asked all that it needs to begin."""
+        """Listen. `last`: the action after which a client has all it needs to begin."""
         self._last = last
         self._door = socket.create_server(("127.0.0.1", 0))
         self.port: Final = int(self._door.getsockname()[1])
         self._client: socket.socket | None = None
         self._sending = threading.Lock()
         self._turn = threading.Lock()
-        """A lock of Python's goes to whoever asks first again: who has just sent must pass here."""
+        """Python may give a released lock to the same thread again; this one lets the other thread in
+        between.
+        """
         self.ready: Final = threading.Event()
-        """The client has logged in and asked what is going on, and has its answers."""
+        """The client has logged in, has asked for the current state, and has its answers."""
         self.clients = 0
-        """How many have come: more than one, if the first hung up and came back."""
+        """How many clients have come: more than one if the first hung up and came back."""
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
     def __enter__(self) -> Self:
-        """Begin to listen."""
+        """Start to serve."""
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End it all."""
+        """Close the client and stop serving."""
         self._door.shutdown(socket.SHUT_RDWR)
         self._door.close()
         if self._client:
@@ -57,12 +59,12 @@ class Feeder:
         self._thread.join(_PATIENCE)
 
     def await_client(self) -> None:
-        """Return when the client may be fed; exit with a line about it if none is there in time."""
+        """Return when the client may be fed; exit with an error if none is ready in time."""
         if not self.ready.wait(_PATIENCE):
             raise SystemExit(f"no client has asked for {self._last.decode()} within {_PATIENCE:g} s")
 
     def send(self, stream: bytes) -> None:
-        """Send whole messages; returns when the kernel has taken them. Raises GoneError."""
+        """Send whole messages; return when the kernel has taken them. Raises GoneError."""
         client, view, at = self._client, memoryview(stream), 0
         assert client is not None
         while at < len(view):
@@ -133,7 +135,7 @@ STAMP: Final = "BENCH"
 
 
 def stamp(nanoseconds: int) -> bytes:
-    """Write an event that carries the time at which it is sent."""
+    """Return an event that carries the time at which it is sent."""
     return (
         b"Event: Newexten\r\nPrivilege: dialplan,all\r\nChannel: bench\r\nCallerIDNum: 0\r\n"
         b"CallerIDName: 0\r\nContext: %s\r\nExten: s\r\nPriority: 1\r\nUniqueid: 0.0\r\nLinkedid: 0.0\r\n"

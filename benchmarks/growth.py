@@ -42,7 +42,7 @@ DAYS: Final = 400
 
 
 def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
-    """All three."""
+    """Measure all three."""
     _blocked(book, BLOCKED[:3] if quick else BLOCKED, quick=quick, say=say)
     for _ in range(3 if quick else 5):
         for calls in CALLS[:3] if quick else CALLS:
@@ -56,7 +56,7 @@ def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
 
 
 def _blocked(book: Book, sizes: Sequence[int], *, quick: bool, say: Callable[[str], None]) -> None:
-    """Fill a Redis for each size, with a daemon beside each, and ask them in turn."""
+    """Fill one Redis for each size, run a daemon with each, and ask them in turn."""
     with ExitStack() as stack:
         daemons = {}
         for size in sizes:
@@ -69,7 +69,7 @@ def _blocked(book: Book, sizes: Sequence[int], *, quick: bool, say: Callable[[st
             load.sessions(daemon.port, 0.5, at_once=64)
         for _ in range(3 if quick else 5):
             for size, daemon in daemons.items():
-                # As many callers in every size, or the cache of numbers would make a difference.
+                # The same number of callers at every size, or the cache of numbers would make a difference.
                 before = daemon.cpu()
                 ran = load.sessions(daemon.port, 0.7, first=load.BLOCKED, numbers=min(sizes))
                 spent = (daemon.cpu() - before) / max(1, len(ran.samples))
@@ -84,7 +84,7 @@ def _blocked(book: Book, sizes: Sequence[int], *, quick: bool, say: Callable[[st
 
 
 def _verdicts_beside(book: Book, *, quick: bool) -> None:
-    """Ask for verdicts, both halves in one process, while it follows few calls and while it follows many."""
+    """Ask for verdicts, both halves in one process, while the daemon follows few calls and many."""
     with ExitStack() as stack:
         daemons = {}
         for calls in (CALLS[0], CALLS[-2] if quick else CALLS[-1]):
@@ -94,7 +94,7 @@ def _verdicts_beside(book: Book, *, quick: bool) -> None:
             made = mix.Mix(mix.FILTERED)
             feeder.send(b"".join(_up_to_the_queue(made.call(number)) for number in range(calls)))
             load.sessions(daemon.port, 0.5, at_once=64)
-        time.sleep(5.0)  # what they have begun with is noted on disk
+        time.sleep(5.0)  # until the calls in progress are on disk
         for _ in range(3 if quick else 15):
             for calls, daemon in daemons.items():
                 ran = load.sessions(daemon.port, 2.0, rate=200)
@@ -103,29 +103,29 @@ def _verdicts_beside(book: Book, *, quick: bool) -> None:
 
 
 class _Kept:
-    """An outbox that forgets: the disk does not grow with the calls in progress."""
+    """An outbox that stores nothing, so the disk does not grow with the calls in progress."""
 
     async def note(self, begun: Sequence[Entry]) -> None:
-        """Take it."""
+        """Drop them."""
 
     async def append(self, settled: Sequence[Entry | Reached]) -> None:
-        """Take it."""
+        """Drop them."""
 
 
 class _Source:
-    """Gives its slices once."""
+    """Yields its slices once."""
 
     def __init__(self, made: Sequence[events.Event]) -> None:
         self._made = made
 
     async def slices(self) -> AsyncIterator[Sequence[events.Event]]:
-        """Give slices as the AMI source cuts them."""
+        """Yield slices as the AMI source cuts them."""
         for at in range(0, len(self._made), 32):
             yield self._made[at : at + 32]
 
 
 async def _in_progress(calls: int) -> float:
-    """Give µs of processor time for an event while so many callers wait in the queue."""
+    """Return the µs of processor time of an event while this many callers wait in the queue."""
     settings = Settings()
     rules = InForce(settings.rules())
     pipeline = Pipeline(
@@ -167,7 +167,7 @@ async def _ledger(book: Book, sizes: Sequence[int], say: Callable[[str], None]) 
         redirect_stderr(nowhere),
         tempfile.TemporaryDirectory() as home,
     ):
-        logs.configure()  # a log line costs what it costs; nobody reads it here
+        logs.configure()  # log lines are written, as in production, but not read
         file = Path(home) / DATABASE
         records = DatabaseRecords(connect(f"sqlite:///{file}"), "bench", bring)
         entry = recorded_entry(settings)
@@ -197,13 +197,13 @@ async def _ledger(book: Book, sizes: Sequence[int], say: Callable[[str], None]) 
 
 
 def recorded_entry(settings: Settings) -> Entry:
-    """Give the row of a recorded queue call."""
+    """Return the row of a recorded queue call."""
     replay = Replay(settings.rules())
     return next(replay.run(_parsed(mix.Mix(mix.FILTERED).call(0))))
 
 
 def renamed(entry: Entry, at: int, suffix: str, caller: Caller) -> Entry:
-    """Give the row of such a call at another instant, of another caller."""
+    """Return the row of such a call at another instant, of another caller."""
     call: Call = entry.finding.call
     shift = at - call.started
     moved = {fact: replace(fact, at=fact.at + shift) for fact in call.facts}
@@ -215,7 +215,7 @@ def renamed(entry: Entry, at: int, suffix: str, caller: Caller) -> Entry:
 
 
 def _rows(entry: Entry, first: int, last: int) -> Iterator[list[Entry]]:
-    """Make rows spread over all days that are kept, a page at a time."""
+    """Yield rows, a page at a time, spread over all days that are kept."""
     today = now()
     places = iter(range(first, last))
     while some := list(islice(places, 1_000)):

@@ -1,8 +1,8 @@
-"""How late the tracker learns: the daemon's own event flow, with a tracker that looks at the clock.
+"""How late the tracker gets events: the daemon's own event flow, with a tracker that looks at the clock.
 
     python -m benchmarks.lag PORT STAMPS
 
-Prints "ready", then p50, p99 and the longest lag in ms, and the share of a processor used.
+It prints "ready", then p50, p99 and the longest lag in ms, and the share of a processor that it used.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ PATIENCE = 60.0
 
 
 class Watched(Tracker):
-    """Notes how old a stamped event is when it arrives here."""
+    """Records how old a stamped event is when it arrives here."""
 
     def __init__(self, rules: InForce, stamps: int) -> None:
         super().__init__(rules)
@@ -44,7 +44,7 @@ class Watched(Tracker):
         self.done = asyncio.Event()
 
     def feed(self, event: Event) -> tuple[Call, ...]:
-        """Look at the clock, then do as always."""
+        """Look at the clock, then do as usual."""
         if isinstance(event, Newexten) and event.place.context == STAMP:
             self.lags.append((time.monotonic_ns() - int(event.application)) / 1e6)
             if len(self.lags) == self.stamps:
@@ -53,7 +53,7 @@ class Watched(Tracker):
 
 
 async def main(port: int, stamps: int) -> None:
-    """Follow until that many stamps have come."""
+    """Follow until this many stamps have come."""
     settings = Settings()
     rules = InForce(settings.rules())
     metrics, tracker = open_metrics(settings, rules), Watched(rules, stamps)

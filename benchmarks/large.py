@@ -1,10 +1,10 @@
-"""Records as they are after years: 10,000,000 calls of 1,000,000 callers, in minutes.
+"""Records as they are after years: 10,000,000 calls of 1,000,000 callers, made in minutes.
 
     python -m benchmarks.large FOLDER [CALLS [CALLERS]]
 
-Some thousand calls are followed from recordings and recorded as the daemon does it; SQLite then copies their
-rows over 400 days and over all callers. Callers have strikes of the last 30 days; of some one is blocked,
-proposed, allowed, or waits for a call-back.
+Some thousand recorded calls are followed and stored as the daemon does it; SQLite then copies their rows over
+400 days and over all callers. Callers have the strikes of the last 30 days, and one in so many callers is
+blocked, proposed, allowed, or waits for a call-back.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ COPIED: Final = 6_000
 DAYS: Final = 400
 MONTH: Final = 30
 SHARES: Final = {"blocked": 100, "proposed": 2_000, "allowed": 1_000, "missed": 500}
-"""One of so many callers."""
+"""One in this many callers."""
 
 COPY: Final = """
 INSERT INTO call SELECT {columns} FROM (
@@ -52,12 +52,12 @@ _MOVED: Final = {
 
 
 def caller(nth: int) -> Caller:
-    """Give one of the callers."""
+    """Return one of the callers."""
     return Caller(f"+62813{nth:08d}")
 
 
 def fill(folder: Path, calls: int = CALLS, callers: int = CALLERS) -> Path:
-    """Make the records in that folder, unless they are there; give the database's file."""
+    """Make the records in this folder unless they exist; return the database's file."""
     file = folder / DATABASE
     if file.exists():
         return file
@@ -90,7 +90,7 @@ async def _first(file: Path) -> None:
 
 
 def _copy(database: sqlite3.Connection, calls: int, callers: int) -> None:
-    """Copy the calls over the days, and in the order of time: their indexes are made when all are there."""
+    """Copy the calls over the days, in the order of time. Indexes are made when all calls are there."""
     columns = [row[1] for row in database.execute("PRAGMA table_info(call)")]
     indexes = database.execute(
         "SELECT name, sql FROM sqlite_master WHERE tbl_name = 'call' AND type = 'index' AND sql IS NOT NULL"
@@ -119,7 +119,7 @@ def _copy(database: sqlite3.Connection, calls: int, callers: int) -> None:
 
 
 def _people(database: sqlite3.Connection, callers: int) -> None:
-    """Write who the callers are, and what waits."""
+    """Write the callers' records: strikes, blocks, proposals, the allow list, call-backs, the audit trail."""
     (site,) = database.execute("SELECT id FROM site").fetchone()
     at = now()
     every = {name: range(place, callers, share) for place, (name, share) in enumerate(SHARES.items())}
@@ -175,7 +175,7 @@ def _people(database: sqlite3.Connection, callers: int) -> None:
 
 
 def main() -> None:
-    """Make them, and say how long it took."""
+    """Make the records and print how long it took."""
     folder, *sizes = sys.argv[1:]
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     began = time.monotonic()

@@ -2,7 +2,7 @@
 
     python -m benchmarks.least_ami PORT EXPECTED
 
-It has no event loop and never reconnects. Prints as `ami_siaga112` does.
+It has no event loop and never reconnects. It prints what `ami_siaga112` prints.
 """
 
 import socket
@@ -22,11 +22,11 @@ _ASK: Final = (
 
 
 def main(port: int, expected: int) -> None:
-    """Follow the stream until that many events have come."""
+    """Follow the stream until this many events have come."""
     reader, seen, began = Reader(), 0, 0.0
     with socket.create_connection(("127.0.0.1", port), 60) as pbx:
         pbx.sendall(_ASK)
-        left = pbx.recv(READ)  # whoever feeds us has taken us in
+        left = pbx.recv(READ)  # the feeder has answered our login
         print("ready", flush=True)
         while seen < expected and (data := pbx.recv(READ)):  # ends: the socket has 60 s
             *messages, left = (left + data).split(b"\r\n\r\n")

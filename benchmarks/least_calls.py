@@ -24,18 +24,18 @@ from siaga112.core.ami.fast_parser import Reader
 from siaga112.core.ami.parser import wanted
 
 ARRIVING: Final = "siaga112-incoming"
-"""The context in which the channel of a call begins."""
+"""The context in which the channel of an incoming call begins."""
 
 BATCH: Final = 100
 READ: Final = 1 << 18
 TEXT: Final = "-" * 400
-"""About as much as a call takes as text."""
+"""About as long as a call is as text."""
 
 _ASK: Final = b"Action: QueueStatus\r\nActionID: least\r\n\r\n"
 
 
 class _Ledger:
-    """An outbox and a ledger, written without a layer between."""
+    """An outbox and a ledger, written with `sqlite3` directly."""
 
     def __init__(self, folder: Path) -> None:
         engine = connect(f"sqlite:///{folder / 'least.db'}")
@@ -79,7 +79,7 @@ def _insert(database: sqlite3.Connection, table: str) -> tuple[str, dict[str, An
 
 
 def main(port: int, calls: int, folder: Path) -> None:
-    """Store so many calls."""
+    """Store this many calls."""
     ledger, reader = _Ledger(folder), Reader()
     with socket.create_connection(("127.0.0.1", port), 60) as pbx:
         pbx.sendall(_ASK)

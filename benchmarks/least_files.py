@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 CALL: Final = {"cel": 15, "cdr": 16, "queue_log": 1}
-"""Where a row has the id of its call (CEL: the linkedid)."""
+"""The column of the call's id (CEL: the linkedid)."""
 
 
 def main() -> None:

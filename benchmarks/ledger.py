@@ -1,8 +1,8 @@
-"""Recording a call where 10,000,000 are recorded, beside 10,000: time and processor time, in turns.
+"""Recording a call in a ledger of 10,000,000 and in one of 10,000: time and processor time, in turns.
 
     python -m benchmarks.ledger FOLDER [ROUNDS]
 
-FOLDER gets both sets of records (`benchmarks.large`: 4.5 GB, a minute) unless they are there.
+FOLDER gets both sets of records (`benchmarks.large`: 4.5 GB, a minute) unless it has them.
 """
 
 import asyncio
@@ -39,14 +39,14 @@ CHANCE: Final = random.Random(112)
 
 
 async def measure(files: dict[str, Path], sizes: dict[str, tuple[int, int]], rounds: int) -> Book:
-    """Record calls one by one and in batches, of callers at random, in both in turns."""
+    """Record calls of random callers, one by one and in batches, in both ledgers in turn."""
     book, settings, numbers = Book(), Settings(), itertools.count()
     entry, rules, recorders = recorded_entry(settings), InForce(Settings().rules()), {}
     for name, file in files.items():
         records = DatabaseRecords(connect(f"sqlite:///{file}"), SITE, bring)
         metrics = open_metrics(settings, rules)
         recorders[name] = records, Recorder(None, records, rules, metrics)  # type: ignore[arg-type] # it is handed its calls
-    for turn in range(-2, rounds):  # the first two find nothing in memory
+    for turn in range(-2, rounds):  # the first two warm up caches and are not counted
         for name, (_, recorder) in recorders.items():
             every = sizes[name][1]
             for at_once, times in ((1, SINGLE), (BATCH, 1)):
@@ -70,16 +70,16 @@ async def measure(files: dict[str, Path], sizes: dict[str, tuple[int, int]], rou
 
 
 def _someone(every: int) -> Caller:
-    """Give one of the callers whom the records know, each time another place of the table."""
+    """Return a random caller of those in the records, so that each row is elsewhere in the table."""
     return caller(CHANCE.randrange(every))
 
 
 def main() -> None:
-    """Measure, and print."""
+    """Measure and print."""
     folder, *rounds = sys.argv[1:]
     sizes = {"small": (SMALL, SMALL // 10), "large": (CALLS, CALLERS)}
     with Path(os.devnull).open("w") as nowhere, redirect_stderr(nowhere):
-        logs.configure()  # a log line costs what it costs; nobody reads it here
+        logs.configure()  # log lines are written, as in production, but not read
         files = {name: fill(Path(folder) / name, *size) for name, size in sizes.items()}
         book = asyncio.run(measure(files, sizes, int(rounds[0]) if rounds else ROUNDS))
     for at_once in (1, BATCH):

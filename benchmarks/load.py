@@ -14,7 +14,7 @@ BLOCKED: Final = 81_200_000_000
 
 @dataclass(frozen=True, slots=True)
 class Sessions:
-    """What came of a run: (began, seconds) of each session that ended well."""
+    """The result of a run: (began, seconds) of each session that ended well."""
 
     samples: list[tuple[float, float]]
     seconds: float
@@ -27,14 +27,14 @@ class Sessions:
         return len(self.samples) / self.seconds
 
     def micros(self, share: float) -> float:
-        """Give the quantile of how long they took, in µs."""
+        """Return a quantile of the sessions' durations, in µs."""
         if not self.samples:
             raise SystemExit(f"no session ended with a verdict in {self.seconds:g} s; {self.failed} failed")
         return quantile([took for _, took in self.samples], share) * 1e6
 
 
 def quantile(values: list[float], share: float) -> float:
-    """Give the value that this share of them does not exceed."""
+    """Return the value that this share of the values does not exceed."""
     if not values:
         raise SystemExit("nothing was measured of what a quantile is wanted of")
     ordered = sorted(values)
@@ -50,7 +50,7 @@ def sessions(
     first: int = NOT_BLOCKED,
     numbers: int = 1_000,
 ) -> Sessions:
-    """Make sessions for so long: `at_once` all the time, or `rate` a second if given."""
+    """Run sessions for this long: `at_once` all the time, or `rate` a second if given."""
     arguments = (port, seconds, at_once, rate, first, numbers)
     done = subprocess.run(
         [build.program("agi_load"), *map(str, arguments)],

@@ -1,10 +1,10 @@
-"""The browsers' and the programs' side of `benchmarks.console`, as a process of its own.
+"""The browsers' and the programs' side of `benchmarks.console`, in a process of its own.
 
-    python -m benchmarks.looking streams PORT COOKIE COUNT     follow the wall so often, until stdin ends
-    python -m benchmarks.looking logins PORT RATE              try wrong passwords, so many a second, as above
+    python -m benchmarks.looking streams PORT COOKIE COUNT     follow the wall COUNT times, until stdin ends
+    python -m benchmarks.looking logins PORT RATE              try RATE wrong passwords a second, likewise
     python -m benchmarks.looking reads PORT TOKEN PATH AT_ONCE SECONDS
 
-Each prints "ready" when it is at work, and what came of it as one line of JSON.
+Each prints "ready" when it has begun, and its result as one line of JSON.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from tests.waiting import within
 
 PATIENCE: Final = 60.0
 IN_FLIGHT: Final = 400
-"""Logins that may wait for an answer: with more, further ones are not sent, and counted."""
+"""Logins that may wait for an answer. With more than these, further ones are counted but not sent."""
 
 
 async def _opened(port: int, request: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -37,7 +37,7 @@ async def _status(reader: asyncio.StreamReader) -> int:
 
 
 async def streams(port: int, cookie: str, count: int, ended: Awaitable[object]) -> dict[str, float]:
-    """Follow the wall with so many connections; give the bytes and events that came."""
+    """Follow the wall with this many connections; return the bytes and events that came."""
     told: Counter[str] = Counter()
 
     async def one(ready: asyncio.Future[None]) -> None:
@@ -69,7 +69,7 @@ async def streams(port: int, cookie: str, count: int, ended: Awaitable[object]) 
 
 
 async def logins(port: int, rate: float, ended: asyncio.Future[object]) -> dict[str, float]:
-    """Try to log in with wrong passwords at that rate; give how each was answered."""
+    """Try to log in with wrong passwords at this rate; return how often each answer came."""
     told: Counter[str] = Counter()
 
     async def one(nth: int) -> None:
@@ -108,7 +108,7 @@ async def logins(port: int, rate: float, ended: asyncio.Future[object]) -> dict[
 
 
 async def reads(port: int, token: str, path: str, at_once: int, seconds: float) -> dict[str, float]:
-    """Read one thing again and again over kept connections; give the answers a second."""
+    """Read one path again and again over kept connections; return the answers a second."""
     request = (
         f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n\r\n"
     ).encode()
@@ -146,7 +146,7 @@ async def _stdin_ended() -> asyncio.Future[object]:
 
 
 async def main(what: str, port: str, *more: str) -> None:
-    """Do it, and print what came of it."""
+    """Run one of them and print its result."""
     acts: dict[str, Callable[[], Awaitable[dict[str, float]]]] = {
         "reads": lambda: reads(int(port), more[0], more[1], int(more[2]), float(more[3])),
     }

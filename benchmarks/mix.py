@@ -1,7 +1,7 @@
-"""The streams that are fed to AMI clients: one recorded call, again and again under other names.
+"""The streams that are fed to AMI clients: one recorded call, repeated under other names.
 
 `FULL` is a queue call as a manager user without a filter reads it (`record`), `FILTERED` one as the
-shipped event filter lets it through (tests/golden). Both as if they were now: a PBX's clock is right.
+shipped event filter lets it through (tests/golden). Their times are moved to now, as a PBX's clock is right.
 """
 
 import re
@@ -22,7 +22,7 @@ _NUMBER: Final = re.compile(rb"CallerIDNum: (08\d{6,})")
 
 
 class Mix:
-    """A recorded call that can be made any number of times, each with its own ids and caller."""
+    """A recorded call that can be repeated any number of times, each with its own ids and caller."""
 
     def __init__(self, path: Path) -> None:
         messages = [m for m in path.read_bytes().split(_END) if m.startswith(b"Event: ")]
@@ -32,22 +32,22 @@ class Mix:
         self.events: Final = len(messages)
         self.size: Final = len(template)
         self.wanted: Final = sum(m.partition(b"\r\n")[0][7:] in WANTED for m in messages)
-        """How many of them a peer is handed that has our names registered."""
+        """How many of them a peer gets that has registered our names."""
         self.typed: Final = sum(map(wanted, messages))
-        """How many of them become typed events of ours: of the variables a call sets, ours alone."""
+        """How many of them become typed events of ours: of the variables that a call sets, only our own."""
         names = {*_UID.findall(template), *_BRIDGE.findall(template), *_NUMBER.findall(template)}
         self._forms = {name: _form(name, place, since) for place, name in enumerate(sorted(names))}
         changing = b"|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
-        # As a whole: a timestamp may begin as an id does.
+        # Only whole ids: a timestamp may begin like an id.
         self._pieces = re.split(rb"((?<![\d.])(?:" + changing + rb")(?!\d))", template)
 
     def call(self, number: int) -> bytes:
-        """Make one call."""
+        """Return one call."""
         made = {name: form % number for name, form in self._forms.items()}
         return b"".join(made.get(piece, piece) for piece in self._pieces)
 
     def calls(self, count: int, first: int = 0) -> bytes:
-        """Make so many, one after the other."""
+        """Return this many calls, one after the other."""
         return b"".join(self.call(first + number) for number in range(count))
 
 

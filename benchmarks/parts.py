@@ -44,7 +44,7 @@ async def _deadline() -> None:
 
 
 async def main() -> None:
-    """Measure and print."""
+    """Measure and print the parts."""
     settings = Settings()
     metrics, rules, plan = (
         open_metrics(settings, InForce(settings.rules())),

@@ -20,7 +20,7 @@ from tests.lab.unpack import find
 from tests.waiting import reap
 
 TIMES: Final = 400
-"""How often one loop of the dialplan asks."""
+"""How often one loop of the dialplan asks in one run."""
 
 RATES: Final = ((1, 24.0), (20, 15.0), (100, 12.0))
 """Calls a second, and for how many seconds. A quarter of the calls are of each kind."""
@@ -51,7 +51,7 @@ _MANAGER: Final = {"manager.conf": "\n[bench]\nsecret = bench\nread = all\nwrite
 
 
 def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
-    """Start everything, then one measurement after the other."""
+    """Start everything, then take one measurement after the other."""
     with ExitStack() as stack:
         store = stack.enter_context(redis())
         store.load(people.blocked(1_000))
@@ -107,7 +107,7 @@ async def _on(asked: dict[str, Running], book: Book, *, quick: bool, say: Callab
 
 
 async def _loop(observer: Observer, name: str) -> float:
-    """Run one loop; give µs for a turn of it, by the PBX's clock."""
+    """Run one loop; return the µs of one turn, by the PBX's clock."""
     mark = observer.mark()
     order = {"Action": "Originate", "Channel": f"Local/{name}@bench-loops/n", "Async": "true"}
     await observer.action({**order, "Application": "Wait", "Data": "60"})
@@ -117,7 +117,7 @@ async def _loop(observer: Observer, name: str) -> float:
 
 
 async def _knock(callers: Callers, book: Book, rate: int, seconds: float) -> None:
-    """Call at that rate: let in by us, by nobody, by the C server, and rejected, in turn."""
+    """Call at this rate, in turn: screened by us, not screened, screened by the C server, rejected."""
     kinds = (
         ("screened", f"0{load.NOT_BLOCKED}", SCREENED, 486),
         ("unscreened", f"0{load.NOT_BLOCKED}", UNSCREENED, 486),
@@ -145,7 +145,7 @@ async def _knock(callers: Callers, book: Book, rate: int, seconds: float) -> Non
 
 
 async def _live(callers: Callers, pbx: Asterisk, observer: Observer, book: Book, seconds: float) -> None:
-    """Let both clients follow the same calls, without a filter."""
+    """Let all clients follow the same calls, without a filter."""
     names = sorted(name.decode() for name in WANTED)
     port, never = str(pbx.ami_port), str(10**9)
     commands: dict[str, list[str | Path]] = {

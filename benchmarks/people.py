@@ -1,4 +1,4 @@
-"""Made-up callers and calls, written as the product writes them, in bulk."""
+"""Made-up callers, written in bulk as the product and as the peers write them."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -23,12 +23,12 @@ CHUNK: Final = 1_000
 
 
 def number(place: int) -> str:
-    """Give a caller on the list as the trunk sends it."""
+    """Return the number of a caller on the list, as the trunk sends it."""
     return f"0{BLOCKED + place}"
 
 
 def blocked(count: int, first: int = 0, site: str = "bench") -> Iterator[bytes]:
-    """Write the standings of callers who are blocked for good, and that the list of them is whole."""
+    """Yield the commands that write a complete list of permanently blocked callers."""
     told = dump_standing(Standing(level=Level.PERMANENT, since=now()))
     rows = (Caller(f"+62{BLOCKED + place}") for place in range(first, first + count))
     while some := list(islice(rows, CHUNK)):
@@ -39,7 +39,7 @@ def blocked(count: int, first: int = 0, site: str = "bench") -> Iterator[bytes]:
 
 
 def known(state: Path, site: str = "bench") -> None:
-    """Make the records of which that list is one, so that commands take it for whole."""
+    """Create the records that the list belongs to, so that commands take it for complete."""
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     engine = connect(f"sqlite:///{state / DATABASE}")
     migrate(engine)
@@ -49,7 +49,7 @@ def known(state: Path, site: str = "bench") -> None:
 
 
 def plain(count: int) -> Iterator[bytes]:
-    """Write the same callers as the peers keep them: one string each."""
+    """Yield the commands that write the same callers as the peers store them: one string each."""
     places = iter(range(count))
     while some := list(islice(places, CHUNK)):
         yield b"".join(command("SET", f"bench:{number(place)}", "BLOCK") for place in some)

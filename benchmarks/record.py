@@ -1,8 +1,8 @@
-"""Record `data/queue_call.ami` anew: one queue call on a real Asterisk 22, every event it has.
+"""Record `data/queue_call.ami` again: one queue call on a real Asterisk 22, with all its events.
 
     python -m benchmarks.record
 
-The manager user sees all classes and no filter, as most installations have it: what a client must read.
+The manager user has all classes and no filter, as in most installations: a client must read all of it.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ _QUIET_SECONDS: Final = 2.0
 
 
 async def record() -> bytes:
-    """Play one call that an operator answers and ends; give the stream as it came."""
+    """Play one call that an operator answers and ends; return the stream as it came."""
     async with Asterisk.start(find("22", print), globals_={"OPERATOR": "answer_then_hangup"}) as pbx:
         with closing(socket.create_connection(("127.0.0.1", pbx.ami_port), 30)) as client:
             client.sendall(f"Action: Login\r\nUsername: {LAB_USER}\r\nSecret: {LAB_SECRET}\r\n\r\n".encode())
@@ -43,7 +43,7 @@ async def _listen(client: socket.socket) -> bytes:
 
 
 def main() -> None:
-    """Record, keep the events only, and say how many."""
+    """Record the call, keep only its events, and print their number."""
     messages = asyncio.run(record()).split(b"\r\n\r\n")
     first = next(n for n, message in enumerate(messages) if b"Event: Newchannel" in message)
     events = [message for message in messages[first:] if message.startswith(b"Event: ")]

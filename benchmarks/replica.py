@@ -1,4 +1,4 @@
-"""The replica: what it holds, and verdicts while Redis is well, slow, frozen and gone."""
+"""The replica: its size, and verdicts while Redis is well, slow, frozen and gone."""
 
 import signal
 import subprocess
@@ -15,11 +15,11 @@ from benchmarks.servers import Daemon, Running, Store, redis, siaga112
 
 MILLION: Final = 1_000_000
 LONG: Final = 'stale_after = "1h"\n'
-"""Known blocks hold as long as the measurement takes."""
+"""Known blocks stay valid for as long as the measurement takes."""
 
 
 def callers(daemon: Daemon) -> int:
-    """Give on how many callers the replica holds a standing."""
+    """Return on how many callers the replica has a standing."""
     with urllib.request.urlopen(f"http://127.0.0.1:{daemon.metrics}/metrics", timeout=20) as page:
         lines = page.read().decode().splitlines()
     return next(
@@ -28,7 +28,7 @@ def callers(daemon: Daemon) -> int:
 
 
 def until(condition: Callable[[], bool], seconds: float = 120.0) -> float:
-    """Wait for it; give how long that took, in seconds."""
+    """Wait for the condition; return how long that took, in seconds."""
     began = time.monotonic()
     while not condition():
         if time.monotonic() - began > seconds:
@@ -38,7 +38,7 @@ def until(condition: Callable[[], bool], seconds: float = 120.0) -> float:
 
 
 def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
-    """Read a million numbers, then harm Redis in every way."""
+    """Read a million numbers, then disturb Redis in every way."""
     held = 100_000 if quick else MILLION
     with ExitStack() as stack:
         empty = stack.enter_context(redis())
@@ -76,7 +76,7 @@ def _verdicts(book: Book, name: str, daemon: Running) -> None:
 
 
 def _slow(book: Book, daemon: Daemon, store: Store) -> None:
-    """Have Redis answer nobody for 0.2 s, again and again."""
+    """Measure verdicts while Redis answers nobody for 0.2 s, again and again."""
     busy = subprocess.Popen(
         ["redis-cli", "-s", store.socket, "-r", "20", "DEBUG", "SLEEP", "0.2"], stdout=subprocess.DEVNULL
     )
@@ -90,7 +90,7 @@ def _blocked(daemon: Running) -> bool:
 
 
 def _changes(book: Book, daemon: Daemon, times: int) -> None:
-    """From the end of a command until the verdict is another."""
+    """Measure the time from the end of a command until the verdict follows it."""
     number = people.number(0)
     people.known(daemon.state)
     _run(daemon, "block", number, "--permanent", "--reason", "what the list has already")

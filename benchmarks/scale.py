@@ -1,8 +1,8 @@
 """A tenth of a country on this machine: 50 centres, one Redis, 1,000,000 numbers, ten times the mean load.
 
-Prints, as the table that docs/scale.md carries, what each part costs, measured here, and what that makes of a
-centre and of a country of 500 centres. Every part is the real one: redis-server with its append-only file,
-the outbox on disk, the recorder, the daemon's screening half as its own process, calls recorded on Asterisk.
+It prints the table of docs/scale.md: what each part costs, measured here, and what that makes for a centre
+and for a country of 500 centres. Every part is the real one: redis-server with its append-only file, the
+outbox on disk, the recorder, the daemon's screening half as its own process, calls recorded on Asterisk.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ CENTRES: Final = 500
 CALLS_A_DAY: Final = 25_000_000
 NUMBERS: Final = 10_000_000
 PEAK: Final = 10
-"""Times the mean of the day."""
+"""The highest load, as a multiple of the day's mean."""
 
 TENTH: Final = 10
 SITES: Final = CENTRES // TENTH
@@ -60,20 +60,20 @@ RUSH_SECONDS: Final = 20
 FLAT_OUT_SECONDS: Final = 8.0
 CALLS: Final = 6_000
 CALLS_EACH: Final = 10
-"""That a caller makes, in the mean."""
+"""How many calls a caller makes, in the mean."""
 MIB: Final = 1 << 20
 GIB: Final = 1 << 30
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
 def mean_rate() -> float:
-    """Give the calls a second of the whole country, over the day."""
+    """Return the calls a second of the whole country, over the day."""
     return CALLS_A_DAY / 86_400
 
 
 @dataclass(slots=True)
 class Costs:
-    """What was measured. Times are of one core, in seconds; memory in bytes."""
+    """What was measured: times in seconds of one core, memory in bytes."""
 
     number: float = 0.0
     row: float = 0.0
@@ -90,7 +90,7 @@ class Costs:
 
 
 def fill(server: RedisServer, path: Path, count: int) -> float:
-    """Put so many blocked numbers into Redis, spread over the sites; give the bytes that each takes."""
+    """Write this many blocked numbers into Redis, spread over the sites; return the bytes of each."""
     before = _used(server)
     told = codec.dump_standing(Standing(level=Level.TEMPORARY, since=0, until=END_OF_TIME - 1)).encode()
     with socket.socket(socket.AF_UNIX) as wire:
@@ -125,7 +125,7 @@ def _resp(*words: bytes) -> bytes:
 
 
 def _used(server: RedisServer) -> int:
-    """Give the bytes in use, without what only waits to be written to the file or to a client."""
+    """Return the bytes in use, without what only waits to be written to the file or to a client."""
     told = server.ask("INFO", "memory")
     return int(told["used_memory"]) - int(told["mem_aof_buffer"]) - int(told["mem_clients_normal"])
 
@@ -134,7 +134,7 @@ def _used(server: RedisServer) -> int:
 
 
 def track(count: int, costs: Costs) -> list[Entry]:
-    """Follow so many calls from their bytes to their outcomes: real ones, one after the other."""
+    """Follow this many real calls, one after the other, from their bytes to their outcomes."""
     chance, recorded = Random(112), {name: calls.read(name) for name in calls.MIX}
     data, now = bytearray(), time.time()
     for order in range(count):
@@ -158,7 +158,7 @@ def track(count: int, costs: Costs) -> list[Entry]:
 
 
 async def record(url: str, folder: Path, entries: Sequence[Entry], costs: Costs) -> None:
-    """Bring calls of one site through its outbox into the database, as fast as it goes."""
+    """Move calls of one site through its outbox into the database, as fast as possible."""
     async with _Site(url, folder, "flat-out") as (outbox, recorder):
         await recorder.record(entries[:1])
         before, own = _on_disk(folder), time.process_time()
@@ -174,7 +174,7 @@ async def record(url: str, folder: Path, entries: Sequence[Entry], costs: Costs)
 
 
 class _Site:
-    """One site's outbox and recorder, for a while."""
+    """One site's outbox and recorder, open during the block."""
 
     def __init__(self, url: str, folder: Path, site: str) -> None:
         keep = KEEP_DAYS * DAY
@@ -193,7 +193,7 @@ class _Site:
 
 
 async def screen(agi: int, daemon: Daemon, costs: Costs) -> None:
-    """Ask the screening half of one centre as fast as it answers, so many at once."""
+    """Ask the screening half of one centre as fast as it answers, several at once."""
     before = _cpu(daemon.pid)
     found = await _asking(agi, FLAT_OUT_SECONDS, 0)
     costs.rates["verdict"] = found["asked"] / FLAT_OUT_SECONDS
@@ -201,7 +201,7 @@ async def screen(agi: int, daemon: Daemon, costs: Costs) -> None:
 
 
 async def _asking(agi: int, seconds: float, rate: float) -> dict[str, float]:
-    """Ask from a process of its own: about numbers of that centre, every other of which is on its list."""
+    """Ask in another process about numbers of that centre, every other of which is on its list."""
     arguments = (agi, seconds, rate, 2 * NUMBERS // CENTRES, SITES)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "benchmarks.asking", *map(str, arguments)), stdout=asyncio.subprocess.PIPE
@@ -214,7 +214,7 @@ async def _asking(agi: int, seconds: float, rate: float) -> dict[str, float]:
 
 
 async def rush(agi: int, url: str, folder: Path, entries: Sequence[Entry], times: int) -> str:
-    """So many times the mean of 50 centres, for a while: each call is asked about, ends, and is recorded."""
+    """Run 50 centres at this multiple of the mean: each call is asked about, ends, and is recorded."""
     rate = times * mean_rate() / TENTH
     async with AsyncExitStack() as stack:
         opened = [await stack.enter_async_context(_Site(url, folder, _site(n))) for n in range(SITES)]
@@ -240,7 +240,7 @@ async def rush(agi: int, url: str, folder: Path, entries: Sequence[Entry], times
 
 
 async def _emptied(*outboxes: SqliteOutbox) -> None:
-    """Return when all that was in the outboxes is recorded."""
+    """Return when all entries of the outboxes are recorded."""
     await until(lambda: not any(outbox.pending for outbox in outboxes), 120.0)
 
 
@@ -251,13 +251,13 @@ async def _end(*tasks: asyncio.Task[None]) -> None:
 
 
 def _cpu(pid: int) -> float:
-    """Give the seconds of processor that a process has used."""
+    """Return the seconds of processor time that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 def _on_disk(folder: Path) -> int:
-    """Give the bytes of the database, once what its log of writes holds is in it."""
+    """Return the bytes of the database after its write-ahead log is merged into it."""
     with closing(sqlite3.connect(folder / DATABASE)) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     return (folder / DATABASE).stat().st_size
@@ -277,7 +277,7 @@ def _screening(url: str) -> Iterator[tuple[Daemon, int]]:
 
 
 async def measure() -> Costs:
-    """Measure all parts, one after the other, and then together."""
+    """Measure all parts one after the other, and then together."""
     costs = Costs()
     _say(f"following {CALLS:,} calls")
     entries = track(CALLS, costs)
@@ -306,7 +306,7 @@ async def measure() -> Costs:
 
 
 def table(costs: Costs) -> str:
-    """Write what was measured, and what it makes of a centre and of the country, as Markdown."""
+    """Return, as Markdown, what was measured and what that makes of a centre and of the country."""
     peak = PEAK * mean_rate()
 
     def load(seconds: float) -> tuple[str, ...]:
@@ -368,7 +368,7 @@ def _say(text: str) -> None:
 
 
 def main() -> None:
-    """Measure, and print the table."""
+    """Measure and print the table."""
     began = time.monotonic()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     costs = asyncio.run(measure())

@@ -1,4 +1,4 @@
-"""The sections, each measured in a process of its own: its memory and its log begin with it."""
+"""The sections, each measured in a process of its own, with which its memory and its log begin."""
 
 import functools
 import os
@@ -36,14 +36,14 @@ SECTIONS: Final = {
     "pbx": pbx.measure,
 }
 APART: Final = {"country"}
-"""The sections that are measured only if they are named."""
+"""Sections that are measured only if they are named."""
 
 GUARDED: Final = ("verdicts", "events")
-"""The sections that have guarded ratios."""
+"""Sections that have guarded ratios."""
 
 
 def measure(name: str, *, quick: bool) -> Book:
-    """Measure a section, in another process: what a program takes at most is counted from its parent's."""
+    """Measure a section in another process: a program's peak memory counts from that of its parent."""
     with ProcessPoolExecutor(1, get_context("spawn")) as alone:
         return alone.submit(_measure, name, quick=quick).result()
 

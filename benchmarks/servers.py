@@ -41,7 +41,7 @@ treatment = "reject"
 [redis]
 url = "{redis}"
 """
-"""`more` of `siaga112` continues `[redis]`."""
+"""`siaga112` appends its argument `more`, which so continues `[redis]`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,29 +52,29 @@ class Running:
     port: int
 
     def cpu(self) -> float:
-        """Seconds of processor time that it has used, with its threads that are over."""
+        """Return the seconds of processor time that it has used, ended threads included."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS
 
     def memory(self) -> float:
-        """Megabytes that it holds."""
+        """Return the megabytes that it has in memory."""
         return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * _PAGE / 1e6
 
 
 @dataclass(frozen=True, slots=True)
 class Daemon(Running):
-    """`siaga112 run`; `port` is FastAGI's (the metrics' of a half that only tracks)."""
+    """`siaga112 run`. `port` is FastAGI's, or the metrics' of a half that only tracks."""
 
     metrics: int
     config: Path
     state: Path
     started: float
-    """Seconds from its beginning until it was ready."""
+    """Seconds from its start until it listened."""
 
 
 @contextmanager
 def client(command: Sequence[str | Path]) -> Iterator[subprocess.Popen[str]]:
-    """Run a program that says what it found, and end it at the end of the block, however that ends."""
+    """Run a program that prints what it measures, and end it with the block, however that ends."""
     process = subprocess.Popen(
         [str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
@@ -87,9 +87,9 @@ def client(command: Sequence[str | Path]) -> Iterator[subprocess.Popen[str]]:
 
 
 def said(process: subprocess.Popen[str], seconds: float = 120.0) -> str:
-    """Give the next line that a client prints; exit with a line about it if none comes in time."""
+    """Return the next line that a client prints; exit with an error if none comes in time."""
     assert process.stdout is not None
-    # Its end ends the reading: of a pipe that is read through a buffer, select(2) would not know.
+    # Killing the client ends the read. select(2) cannot be used, as it does not see what is buffered.
     limit = threading.Timer(seconds, process.kill)
     limit.start()
     try:
@@ -102,7 +102,7 @@ def said(process: subprocess.Popen[str], seconds: float = 120.0) -> str:
 
 
 def used(process: subprocess.Popen[bytes], seconds: float) -> tuple[int, resource.struct_rusage]:
-    """Wait for a program's end; give its exit code and what it used. Kills what takes longer than that."""
+    """Wait for a program's end; return its exit code and usage. Kill it if it takes longer than this."""
     limit = threading.Timer(seconds, process.kill)
     limit.start()
     try:
@@ -117,8 +117,8 @@ def used(process: subprocess.Popen[bytes], seconds: float) -> tuple[int, resourc
 def started(
     command: Sequence[str | Path], port: int, environ: Mapping[str, str] | None = None
 ) -> Iterator[Running]:
-    """Run a program until it listens, and as long as the block lasts."""
-    # Nobody reads what it says: a log line costs what it costs where a journal does.
+    """Run a program during the block, which begins when it listens."""
+    # Nobody reads its log, but it is written, as it is to a journal in production.
     process = subprocess.Popen(
         command, env={**os.environ, **(environ or {})}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -134,7 +134,7 @@ def started(
 
 
 def await_port(port: int, process: subprocess.Popen[bytes]) -> None:
-    """Wait until something listens there; connecting would not do: panoramisk spins on an empty request."""
+    """Wait until something listens there, without connecting: panoramisk spins on an empty request."""
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -147,7 +147,7 @@ def await_port(port: int, process: subprocess.Popen[bytes]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """A redis-server of ours."""
+    """A redis-server of our own."""
 
     server: RedisServer
     port: int
@@ -159,7 +159,7 @@ class Store:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def memory(self) -> float:
-        """Megabytes that its data take."""
+        """Return the megabytes of its data."""
         return float(self.server.ask("INFO", "memory")["used_memory"]) / 1e6
 
     def load(self, commands: Iterator[bytes]) -> None:
@@ -177,14 +177,14 @@ class Store:
 
 @contextmanager
 def redis(*lines: str) -> Iterator[Store]:
-    """Run a redis-server that keeps nothing on disk."""
+    """Run a redis-server that writes nothing to disk."""
     port = ports.free()
     with home() as folder, RedisServer(folder, f"port {port}", "bind 127.0.0.1", *lines) as server:
         yield Store(server, port, folder / "redis.sock")
 
 
 def command(*words: str | bytes) -> bytes:
-    """Write one command in Redis' protocol."""
+    """Return one command in Redis' protocol."""
     raw = [word.encode() if isinstance(word, str) else word for word in words]
     return b"*%d\r\n" % len(raw) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in raw)
 
@@ -193,7 +193,7 @@ def command(*words: str | bytes) -> bytes:
 def siaga112(
     store: str, *, only: str = "", ami: int = 1, pin: int | None = None, more: str = ""
 ) -> Iterator[Daemon]:
-    """Run the real daemon beside this Redis (an address) and this manager interface (a port)."""
+    """Run the real daemon with this Redis (an address) and this manager interface (a port)."""
     with tempfile.TemporaryDirectory(prefix="siaga112-bench-") as name:
         folder = Path(name)
         agi, metrics = ports.free(), ports.free()
@@ -209,7 +209,7 @@ def siaga112(
 
 
 def until_ready(port: int) -> None:
-    """Wait until the daemon with its metrics on that port has its tables, and follows the PBX."""
+    """Wait until the daemon with this metrics port has its tables and follows the PBX."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:

@@ -1,4 +1,4 @@
-"""Callers who only knock: INVITE, the final answer, ACK; how long the answer took."""
+"""SIP callers who are rejected: INVITE, the final answer, ACK, and how long the answer took."""
 
 import asyncio
 import itertools
@@ -28,7 +28,7 @@ Max-Forwards: 70\r
 
 
 class Callers(asyncio.DatagramProtocol):
-    """One socket for all of them. `async with Callers.at(port)`."""
+    """One socket for all callers: `await Callers.at(port)`."""
 
     def __init__(self, port: int, own: int) -> None:
         self._port, self._own = port, own
@@ -39,7 +39,7 @@ class Callers(asyncio.DatagramProtocol):
 
     @classmethod
     async def at(cls, port: int) -> Self:
-        """Make callers for the PBX at that port."""
+        """Return callers for the PBX at this port."""
         callers = cls(port, ports.free())
         loop = asyncio.get_running_loop()
         callers._transport, _ = await loop.create_datagram_endpoint(
@@ -48,12 +48,12 @@ class Callers(asyncio.DatagramProtocol):
         return callers
 
     def close(self) -> None:
-        """Put all receivers down."""
+        """Close the socket."""
         if self._transport:
             self._transport.close()
 
     async def knock(self, number: str, dialled: str) -> tuple[int, float]:
-        """Call, and be turned away; give the status, and seconds from the INVITE to it."""
+        """Call and get rejected; return the status, and the seconds from the INVITE to it."""
         name = f"bench-{self._run}-{next(self._ids)}"
         to = f"<sip:{dialled}@127.0.0.1>"
         call: dict[str, object] = {
@@ -69,7 +69,7 @@ class Callers(asyncio.DatagramProtocol):
         return status, time.perf_counter() - began
 
     def datagram_received(self, data: bytes, addr: object) -> None:  # noqa: ARG002 - asyncio's signature
-        """Take an answer; acknowledge a final one, every time that it comes."""
+        """Take an answer; acknowledge a final one each time that it comes."""
         found = _CALL_ID.search(data)
         status = int(data[8:11])
         if found is None or status < _FINAL or found[1] not in self._waiting:

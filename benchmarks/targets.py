@@ -1,6 +1,6 @@
 """The targets, and whether a run meets them.
 
-"Nothing worse than logarithmic": what grows may grow as the logarithm of its size does.
+"Nothing worse than logarithmic": no cost may grow faster than the logarithm of the size.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ _Value = Callable[[Book], float | None]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One target: `value` is to be at most `limit`, or at least. Guarded ones are compared later."""
+    """One target: `value` must be at most `limit`, or at least. `guarded`: `--check` compares it."""
 
     name: str
     text: str
@@ -26,7 +26,7 @@ class Target:
     guarded: bool = False
 
     def met(self, book: Book) -> bool | None:
-        """Say whether it is met; None if it was not measured."""
+        """Return whether it is met; None if it was not measured."""
         value = self.value(book)
         if value is None:
             return None
@@ -34,7 +34,7 @@ class Target:
 
 
 def best(book: Book, figure: str, *, largest: bool) -> str:
-    """Name the best peer by that figure."""
+    """Return the name of the best peer's figure."""
     names = [name for peer in PEERS if (name := f"fastagi.{peer}.{figure}") in book.values]
     pick = max if largest else min
     return pick(names, key=lambda name: book.median(name) or 0.0, default="")
@@ -49,7 +49,7 @@ def _median(name: str) -> _Value:
 
 
 def _millis(name: str) -> _Value:
-    """Give a figure in µs as ms."""
+    """Return a figure in µs as ms."""
 
     def value(book: Book) -> float | None:
         micros = book.median(name)
@@ -67,7 +67,7 @@ def _growth(prefix: str, first: int, last: int, figure: str) -> _Value:
 
 
 def _each(prefix: str, first: int, last: int, figure: str) -> _Value:
-    """Give the bytes that one more takes, of a figure in MB."""
+    """Return the bytes that one more takes, from a figure in MB."""
     small, large = (f"growth.{prefix}.{size}.{figure}" for size in (first, last))
 
     def value(book: Book) -> float | None:
@@ -93,7 +93,7 @@ COMMANDS: Final = (
     ("why", "`why` of a caller with 400 calls, in a ledger of 1,000,000", 0.7),
     ("calls_number", "`calls --number` of such a caller", 0.7),
 )
-"""By name: what it is, and how many seconds the whole command may take."""
+"""Commands by name, with a description and the seconds that the whole command may take."""
 
 TARGETS: Final = (
     Target(
@@ -223,11 +223,11 @@ GUARDED: Final = (
         _ratio("fastagi.siaga112.64.cpu", "fastagi.streams.64.cpu"),
     ),
 )  # fmt: skip
-"""What is compared with the recorded run: rates and processor time. Latencies move with what else runs."""
+"""What is compared with the recorded run: rates and processor time. Latencies change with other load."""
 
 
 def table(book: Book) -> str:
-    """Write the table of all targets."""
+    """Return the table of all targets."""
     words = {True: "met", False: "**not met**", None: "not measured"}
     rows = ["| target | goal | measured | |", "|---|---|---|---|"]
     for target in TARGETS:

@@ -1,13 +1,13 @@
-"""What else the screening half could be: the same server with one part replaced.
+"""Variants of the screening half: the same server with one part replaced.
 
     python -m benchmarks variants                    # interleaved rounds of all of them
     python -m benchmarks.variants NAME PORT REDIS    # serve one
 
-as_is      the product's server and screener, every standing at hand
+as_is      the product's server and screener, with all standings in memory
 look_up    each verdict asks Redis with redis-py, as with stale_after = "0s"
 one_trip   each asks over one connection that all sessions share, answers in order
 one_line   as it is, but one SET VARIABLE instead of two
-bare       a Protocol that does not read the request: what Python costs at the least
+bare       a Protocol that does not read the request: the least that Python costs
 """
 
 import asyncio
@@ -48,14 +48,14 @@ ROUNDS: Final = 5
 
 
 class _Nobody:
-    """Nothing is held on anybody."""
+    """A store without data on anybody."""
 
     async def standing(self, caller: Caller) -> Standing:  # noqa: ARG002 - as the store
-        """Give it at once."""
+        """Return the standing of a caller with no record."""
         return NOBODY
 
     async def turned_away(self, caller: Caller, within: Millis) -> bool:  # noqa: ARG002 - as the store
-        """Nobody was."""
+        """Return False."""
         return False
 
 
@@ -69,11 +69,11 @@ class _OneTrip(_Nobody, asyncio.Protocol):
         self._unsent: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep it."""
+        """Keep the transport."""
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Hand the answers out."""
+        """Pass the answers on."""
         self._reader.feed(data)
         while (answer := self._reader.gets()) is not False:
             waiting = self._waiting.popleft()
@@ -81,7 +81,7 @@ class _OneTrip(_Nobody, asyncio.Protocol):
                 waiting.set_result(answer)
 
     async def standing(self, caller: Caller) -> Standing:
-        """Ask with whoever else asks in this turn of the loop."""
+        """Ask, in one write with all others that ask in this turn of the loop."""
         loop = asyncio.get_running_loop()
         waiting: asyncio.Future[bytes | None] = loop.create_future()
         self._waiting.append(waiting)
@@ -98,16 +98,16 @@ class _OneTrip(_Nobody, asyncio.Protocol):
 
 
 class _Bare(asyncio.Protocol):
-    """What Python costs at the least."""
+    """The least that a server in Python costs."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep it."""
+        """Keep the transport."""
         self._transport = cast("asyncio.Transport", transport)
         self._buffer = b""
         self._told = False
 
     def data_received(self, data: bytes) -> None:
-        """Answer a whole request, close after its acknowledgement."""
+        """Answer a whole request; close after its acknowledgement."""
         if self._told:
             self._transport.close()
             return
@@ -118,7 +118,7 @@ class _Bare(asyncio.Protocol):
 
 
 async def serve(name: str, port: int, redis_port: int) -> None:
-    """Serve one variant for ever."""
+    """Serve one variant until killed."""
     loop = asyncio.get_running_loop()
     if name == "bare":
         await (await loop.create_server(_Bare, "127.0.0.1", port, backlog=1_024)).serve_forever()
@@ -147,7 +147,7 @@ async def serve(name: str, port: int, redis_port: int) -> None:
 
 
 def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
-    """Give each its turn in every round."""
+    """Give each variant its turn in every round."""
     with ExitStack() as stack:
         store = stack.enter_context(redis())
         servers: dict[str, Running] = {}

@@ -21,12 +21,12 @@ _PEERS_FOLDER: Final = Path(__file__).parent / "peers"
 
 
 def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
-    """Run all servers at once, give each its turn in every round."""
+    """Start all servers, and give each its turn in every round."""
     rounds, seconds, held = (3, 0.5, 100_000) if quick else (5, 1.0, MILLION)
     with ExitStack() as stack:
         empty, full = stack.enter_context(redis()), stack.enter_context(redis())
         say(f"a block list of {held:,}")
-        empty.load(people.blocked(0))  # a whole list with nobody in it, not a Redis that lost its list
+        empty.load(people.blocked(0))  # a complete list of nobody, not a Redis that lost its list
         full.load(people.blocked(held))
         servers: dict[str, Running] = {"siaga112": stack.enter_context(siaga112(empty.url, only="screen"))}
         servers["siaga112_full"] = daemon = stack.enter_context(siaga112(full.url, only="screen"))
@@ -48,7 +48,7 @@ def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
                 str(empty.port),
             ]
             servers[name] = stack.enter_context(started(script, port))
-        for server in servers.values():  # connections to Redis are made, code and numbers are known
+        for server in servers.values():  # warm up connections to Redis, code and the cache of numbers
             load.sessions(server.port, 3.0, at_once=64, numbers=CALLERS)
         replica.until(lambda: replica.callers(daemon) == held)
         order = list(servers)

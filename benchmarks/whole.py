@@ -20,14 +20,14 @@ from tests.lab import ports
 
 BURST: Final = 2_500
 PATIENCE: Final = 60.0
-"""Seconds that the slowest machine may take for what is measured."""
+"""Seconds that the slowest machine may need for a measurement."""
 VERDICTS_A_SECOND: Final = 200
 WINDOW: Final = 0.25
-"""A burst concerns the verdicts that were asked for within this time of its beginning, in seconds."""
+"""Seconds: a verdict asked for within this time after a burst begins belongs to the burst."""
 
 
 def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
-    """Both measurements."""
+    """Take both measurements."""
     say("ended calls a second")
     for _ in range(2 if quick else 5):
         for label, path, many in (("filtered", mix.FILTERED, 5_000), ("full", mix.FULL, 1_000)):
@@ -57,7 +57,7 @@ def _rows(daemon: Daemon) -> int:
 
 
 def _ended(book: Book, label: str, made: mix.Mix, calls: int) -> None:
-    """Feed whole calls; the last row of the ledger ends the time. The daemon has one core."""
+    """Measure the time until all calls that are fed are in the ledger. The daemon has one core."""
     stream = made.calls(calls)
     with (
         redis() as store,
@@ -82,7 +82,7 @@ def _ended(book: Book, label: str, made: mix.Mix, calls: int) -> None:
 
 
 def _least(book: Book, label: str, made: mix.Mix, calls: int) -> None:
-    """Feed the same calls to the least program that stores them, on one core too."""
+    """Feed the same calls to the least program that stores them, also on one core."""
     stream = made.calls(calls)
     with Feeder() as feeder, tempfile.TemporaryDirectory(prefix="siaga112-bench-") as folder:
         least = [sys.executable, "-m", "benchmarks.least_calls", str(feeder.port), str(calls), folder]
@@ -97,20 +97,20 @@ def _least(book: Book, label: str, made: mix.Mix, calls: int) -> None:
 
 @dataclass(slots=True)
 class _Beside:
-    """Work in a thread of its own: what ended it, '' if nothing did."""
+    """Work in a thread of its own. `failed`: what ended it, '' if nothing did."""
 
     failed: str = ""
 
 
 @contextmanager
 def _beside(work: Callable[[], None]) -> Iterator[_Beside]:
-    """Do something beside the block, and wait for its end; whatever goes wrong with it is told, not lost."""
+    """Work beside the block and wait for its end; an error is reported, not lost."""
     doing = _Beside()
 
     def do() -> None:
         try:
             work()
-        except Exception as error:  # noqa: BLE001 - told where the figures are
+        except Exception as error:  # noqa: BLE001 - reported with the figures
             doing.failed = str(error) or repr(error)
 
     thread = threading.Thread(target=do, daemon=True)
@@ -132,7 +132,7 @@ def _halves(book: Book, feeder: Feeder, agi: int, metrics: int, seconds: float) 
 
 
 def _burst(book: Book, feeder: Feeder, agi: int, seconds: float, name: str) -> None:
-    """Ask that server for verdicts while the daemon gets a burst a second."""
+    """Ask this server for verdicts while the daemon gets a burst a second."""
     bursts: list[float] = []
     made = mix.Mix(mix.FULL)
     stream = made.calls(BURST // made.events + 1, first=int(time.monotonic() * 1e3))
@@ -161,7 +161,7 @@ def _verdicts(port: int, seconds: float) -> load.Sessions:
 
 @contextmanager
 def _scraping(port: int) -> Iterator[list[float]]:
-    """Scrape twice a second; give how long each took."""
+    """Scrape twice a second; yield how long each scrape took."""
     times: list[float] = []
     over = threading.Event()
 
@@ -179,7 +179,7 @@ def _scraping(port: int) -> Iterator[list[float]]:
 
 
 def scraped(port: int) -> float:
-    """Read /metrics once; give the seconds it took."""
+    """Read /metrics once; return the seconds it took."""
     began = time.monotonic()
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as answer:
         answer.read()

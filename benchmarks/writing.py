@@ -1,4 +1,4 @@
-"""What a run leaves behind: README.md, the charts, and recorded.json for `make bench-check`."""
+"""The results of a run: README.md, the charts, and recorded.json for `make bench-check`."""
 
 import datetime as dt
 import importlib.metadata
@@ -72,7 +72,7 @@ SERVERS: Final = {
 
 
 def record(measured: Book) -> None:
-    """Put the figures of a section in the place of its last ones, and write everything anew."""
+    """Replace a section's figures in recorded.json, and write the page and the charts again."""
     book = read() if RECORDED.exists() else Book()
     book.values |= measured.values
     recorded = {
@@ -82,26 +82,26 @@ def record(measured: Book) -> None:
         },
     }
     text = json.dumps(recorded, indent=1, ensure_ascii=False)
-    # A line for each figure: its rounds belong together.
+    # One line for each figure, with all its rounds.
     text = re.sub(r"\[[^\]]*\]", lambda found: " ".join(found[0].split()), text)
     RECORDED.write_text(text + "\n", "utf-8")
     write()
 
 
 def write() -> None:
-    """Write the page and the charts of what is recorded."""
+    """Write the page and the charts from recorded.json."""
     book = read()
     charts.draw(book, FOLDER)
     (FOLDER / "README.md").write_text(page(book), "utf-8")
 
 
 def read() -> Book:
-    """Give the run that is recorded."""
+    """Return the recorded run."""
     return Book(json.loads(RECORDED.read_text("utf-8"))["figures"])
 
 
 def check(book: Book, recorded: dict[str, float] | None = None) -> int:
-    """Compare the guarded ratios with the recorded ones; 1 if one is worse by more than the slack."""
+    """Compare the guarded ratios with the recorded ones; return 1 if one is worse by more than the slack."""
     known = json.loads(RECORDED.read_text("utf-8"))["ratios"] if recorded is None else recorded
     worse = 0
     for target in GUARDED:
@@ -119,7 +119,7 @@ def _is_worse(target: Target, value: float, recorded: float) -> bool:
 
 
 def machine() -> dict[str, str]:
-    """Say what was measured on, and with which versions."""
+    """Return what the machine is, and which versions were measured."""
     model = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     return {
@@ -144,7 +144,7 @@ def _machine() -> str:
 
 
 def page(book: Book) -> str:
-    """Fill the template: `{{name form}}` is a figure, `{{@name}}` a table."""
+    """Return the filled template: `{{name form}}` is a figure, `{{@name}}` a table."""
     parts: dict[str, Callable[[], str]] = {
         "date": lambda: f"{dt.datetime.now(dt.UTC):%Y-%m-%d}",
         "machine": _machine,
@@ -178,7 +178,7 @@ def _rows(book: Book, head: Sequence[str], rows: Sequence[Sequence[str]], form: 
 
 
 def _announced(book: Book) -> str:
-    """Compare each way of recording with that without event rows, round by round."""
+    """Return each way of recording compared with that without event rows, round by round."""
     compared = Book()
     for kind in ANNOUNCED:
         for figure in ("rate", "cpu"):

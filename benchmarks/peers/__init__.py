@@ -1,1 +1,1 @@
-"""Programs that run with the peers' own virtual environment: each is a peer as its users would use it."""
+"""Programs that run with the peers' own virtual environment: each uses a peer as its users would."""

@@ -12,7 +12,7 @@ from panoramisk import Manager
 
 
 async def main(port: int, expected: int, names: list[str]) -> None:
-    """Follow the stream until that many of these events have come."""
+    """Follow the stream until this many of these events have come."""
     manager = Manager(host="127.0.0.1", port=port, username="bench", secret="bench")  # noqa: S106 - a lab of our own
     done = asyncio.Event()
     seen = 0

@@ -9,7 +9,7 @@ from panoramisk import fast_agi
 
 
 async def main(port: int, redis_port: int) -> None:
-    """Serve for ever."""
+    """Serve until killed."""
     store = redis.asyncio.Redis(port=redis_port, max_connections=1_024)
 
     async def screen(request: Any) -> None:

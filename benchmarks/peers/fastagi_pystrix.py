@@ -15,7 +15,7 @@ def screen(agi: Any, *_: Any) -> None:
     agi.execute(core.SetVariable("SIAGA_VERDICT", "BLOCK" if blocked else "ALLOW"))
 
 
-# pystrix asks `sysctl` for the backlog; a machine without that program still has the kernel's figure.
+# pystrix runs the program `sysctl` to find the backlog, and not every machine has it.
 fastagi._ThreadedTCPServer.get_somaxconn = staticmethod(lambda: 1_024)  # noqa: SLF001 - it has no setting
 server = fastagi.FastAGIServer(interface="127.0.0.1", port=int(sys.argv[1]), daemon_threads=True)
 server.register_script_handler(None, screen)

@@ -7,7 +7,7 @@ import redis.asyncio
 
 
 async def main(port: int, redis_port: int) -> None:
-    """Serve for ever."""
+    """Serve until killed."""
     store = redis.asyncio.Redis(port=redis_port, max_connections=1_024)
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
