@@ -155,7 +155,7 @@ def test_everything_that_the_old_commands_said_the_new_ones_say(centre: Centre) 
 
 
 def test_what_comes_is_counted_and_what_was_stays(centre: Centre) -> None:
-    """The command counts what it migrated; Redis keeps its data, and verdicts use the result at once."""
+    """The command counts what it migrated, and Redis keeps the older version's data."""
     told = centre("migrate", "--from-redis")
     calls = sum(len(rows) for name, rows in HELD.items() if name.startswith(f"{HEAD}:calls:"))
     docs = [

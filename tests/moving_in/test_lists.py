@@ -130,7 +130,7 @@ def test_there_is_a_sample_of_every_format() -> None:
 
 @pytest.mark.parametrize("name", READ)
 def test_a_list_is_recognised_and_read_line_by_line(name: str) -> None:
-    """Reading returns the format, and each line's number, reason and term."""
+    """A list's format is recognised, and each line is read with its number, reason and term."""
     kind, form, lines = READ[name]
     found, told, digest = read(LISTS / name, kind)
     assert found == list(lines)
@@ -248,7 +248,7 @@ NO_LISTS: Final[dict[str, tuple[str | bytes, str]]] = {
 
 @pytest.mark.parametrize("case", NO_LISTS)
 def test_what_is_no_list_is_one_line(case: str, tmp_path: Path) -> None:
-    """The error names the file and what is wrong, in one line."""
+    """A file that is no list is refused in one line that names it and says what is wrong."""
     text, says = NO_LISTS[case]
     path = written(tmp_path, text)
     if says:
@@ -289,7 +289,7 @@ def test_a_file_is_not_read_as_what_it_is_not(wanted: Format) -> None:
 
 
 def test_a_column_that_is_not_there_is_an_error_of_use(tmp_path: Path) -> None:
-    """The error lists the columns of the file."""
+    """An unknown column is refused with the columns that the file has."""
     path = written(tmp_path, "a,b\nx,081234567890\n")
     for column in ("c", "3", "0", "²"):
         with pytest.raises(UsageError, match=r"there is no column .* \(a, b\)"):
@@ -317,7 +317,7 @@ def test_each_number_is_planned_once_and_each_other_line_told() -> None:
 
 
 def test_no_list_blocks_a_number_in_a_service_numbers_range() -> None:
-    """A person must confirm such a block, which a file cannot. An allow list may have the number."""
+    """A list may allow a number in a service number's range, but blocking it needs a person."""
     service = Caller("+62254200111")
     with Plan([service]) as plan:
         plan.take(Listed(1, "0254200111"), INDONESIA, Kind.BLOCK, Term(NOW))

@@ -142,7 +142,7 @@ async def test_the_table_fits_eighty_columns_and_says_the_same_in_both_languages
 async def test_check_says_by_how_much_the_published_categories_exceed_the_total(
     centre: Shell, tmp_path: Path
 ) -> None:
-    """The published categories exceed their totals by 1,102 and 298, and so does IVR-prank the ledger's."""
+    """`--check` reports the excess of 1,102 and 298 calls; IVR-prank exceeds the ledger's by as much."""
     file = tmp_path / "published.csv"
     file.write_text(PUBLISHED)
     told = await centre("report", "--check", str(file))

@@ -375,7 +375,7 @@ fail-open 2 penyimpanan terputus
 
 
 def test_the_screen_in_indonesian() -> None:
-    """All words on the Indonesian screen are Indonesian and the centre's own."""
+    """The Indonesian screen has the centre's words and whole figures, and no English."""
     snapshot = replace(SNAPSHOT, surge="3 callers waited over 30s")
     lines = drawn(replace(FRAME, snapshot=snapshot, fail_open={"store_down": 2}), 200, lang=Language.ID)
     text = " ".join(" ".join(lines).split())
