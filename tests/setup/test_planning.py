@@ -321,3 +321,97 @@ def test_where_an_address_is_a_credential_carrying_over_is_left_to_a_person() ->
     made = planned(replace(done(found, planned(found)), older=True, sealed=True), answers)
     assert "older" not in {step.name for step in made.steps}
     assert any("siaga112 migrate --from-redis" in note for note in made.notes)
+
+
+@pytest.mark.parametrize("odd", ["\x0c", "\u2028", "\x85", "\r"])
+def test_only_a_line_feed_ends_a_line(odd: str) -> None:
+    """A form feed, or a separator that came with pasted text, moves no line of ours to another place."""
+    queues = f"[general]\n; one{odd}two\n[sales]\n[operators]\nstrategy = ringall\n"
+    extensions = f"; one{odd}two\n{PLAIN['extensions.conf']}"
+    made = planned(facts({**PLAIN, "queues.conf": queues, "extensions.conf": extensions}))
+    assert "[sales]\n[operators]\nmembergosub = siaga112-operator\n" in text(made, f"{ETC}/queues.conf")
+    assert f"exten => 112,1,{GUARD_CALL}\n same => n,Answer()\n" in text(made, f"{ETC}/extensions.conf")
+
+
+@pytest.mark.parametrize(
+    "found", [facts(PLAIN), facts(FREEPBX["17"], freepbx="17.0.19")], ids=["plain", "freepbx"]
+)
+def test_a_number_may_have_its_plus(found: Facts) -> None:
+    """Trunks that deliver +62254… are set up like any other."""
+    name = "extensions_additional.conf" if found.pbx.freepbx else "extensions.conf"
+    files = dict(FREEPBX["17"] if found.pbx.freepbx else PLAIN)
+    files[name] = (
+        files[name]
+        .replace("exten => 112,", "exten => +62254112,")
+        .replace("[from-telco]", "[from-telco]\ninclude => numbers\n[numbers]")
+    )
+    found = facts(files, freepbx=found.pbx.freepbx)
+    made = planned(found, Answers("s", numbers=("+62254112",)))
+    assert made.problems == ()
+    trunk = "from-pstn" if found.pbx.freepbx else "from-telco"
+    assert route(after(found, made), trunk, "+62254112") == Route(guarded=True)
+
+
+def test_a_trunk_may_have_its_settings_from_a_template() -> None:
+    """Of two trunks in sip.conf, the one whose type and context a template gives is one too."""
+    sip = (
+        "[base](!)\ntype=peer\n[telco](!,base)\ncontext=from-telco\nhost=192.0.2.9\n"
+        "[first](telco)\nhost=192.0.2.1\n[second]\ntype=peer\nhost=192.0.2.2\ncontext=menu\n"
+    )
+    found = facts({**PLAIN, "pjsip.conf": "", "sip.conf": sip})
+    assert found.live.trunks == (
+        Trunk("SIP", "first", "from-telco", "host 192.0.2.1"),
+        Trunk("SIP", "second", "menu", "host 192.0.2.2"),
+    )
+
+
+def test_an_extension_that_goes_on_in_a_pattern_is_left_to_a_person() -> None:
+    """After 112,1 the call goes on in _X.,2: with a line more it would begin there at 3, without Answer()."""
+    rest = "[menu]\n" + PLAIN["extensions.conf"].partition("[menu]\n")[2]
+    through = "exten => _X.,2,Answer()\n same => n,Goto(menu,s,1)\n"
+    for dialplan_ in (
+        f"[from-telco]\nexten => 112,1,Set(LINE=112)\n{through}{rest}",
+        f"[from-telco]\ninclude => any\nexten => 112,1,Set(LINE=112)\n[any]\n{through}{rest}",
+    ):
+        (problem,) = planned(dialplan(dialplan_), Answers("s", numbers=("112",))).problems
+        assert "[from-telco] 112: " in problem
+        assert "_X.,2" in problem
+    ends = f"[from-telco]\nexten => 112,1,Goto(menu,s,1)\n{through}{rest}"
+    assert planned(dialplan(ends), Answers("s", numbers=("112",))).problems == ()
+
+
+def test_what_follows_an_include_is_in_the_section_before_it() -> None:
+    """To Asterisk, the sections of an included file end with that file."""
+    found = dialplan(
+        "[from-telco]\n#include menu.conf\nexten => 112,1,Goto(menu,s,1)\n",
+        **{
+            "menu.conf": "[menu]\nexten => s,1,WaitExten(5)\n",
+        },
+    )
+    assert list(found.live.contexts["from-telco"].extensions) == ["112"]
+    assert list(found.live.contexts["menu"].extensions) == ["s"]
+
+
+def test_marks_and_words_that_asterisk_skips_are_skipped() -> None:
+    """A byte order mark, a block comment within another, and `# include`, which is no directive."""
+    found = dialplan(
+        "\ufeff[from-telco]\n;-- of before\n;-- exten => 1,1,No()\n--;\nexten => 2,1,No()\n--;\n"
+        "# include the menu here\n#Include MENU.conf\nexten => 112,1,Goto(menu,s,1)\n",
+        **{"MENU.conf": "[menu]\nexten => s,1,WaitExten(5)\n"},
+    )
+    assert list(found.live.contexts["from-telco"].extensions) == ["112"]
+    assert "menu" in found.live.contexts
+    assert planned(found, Answers("s")).problems == ()
+
+
+def test_a_line_that_was_put_in_by_hand_is_found_wherever_it_stands() -> None:
+    """Setup has named the place, `same => n` before Answer(): the next setup has nothing left to do there."""
+    counts = "exten => 112,1,Set(LINE=112)\n%s same => n,Answer()\n same => n,Goto(4)\n same => n,Hangup()\n"
+    before, now = (
+        dialplan(f"[from-telco]\n{counts % line}") for line in ("", f" same => n,Gosub({GUARD},s,1)\n")
+    )
+    (problem,) = planned(before, Answers("s", menus=(), queues=())).problems
+    assert "put same => n,Gosub(siaga112-screen,s,1) before Answer()" in problem
+    made = planned(now, Answers("s", menus=(), queues=()))
+    assert made.problems == ()
+    assert "guard" not in {step.name for step in made.steps}

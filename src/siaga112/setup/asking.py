@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from siaga112.core.text import digits
-from siaga112.doctor.observations import Context
+from siaga112.doctor.observations import Context, Contexts
 from siaga112.doctor.observations import Step as Priority
-from siaga112.doctor.walk import GUARD, route
+from siaga112.doctor.walk import GUARD, Route, around, route
 from siaga112.setup import ways
 from siaga112.setup.conf import Conf
 from siaga112.setup.draft import Draft, Made
@@ -22,7 +22,9 @@ def guard(draft: Draft) -> Made:
     writes: dict[str, Write] = {}
     for trunk in draft.answers.trunks or ():
         for number in draft.answers.numbers or _own(draft, trunk):
-            if place := _place(draft, trunk, number):
+            if _asked(draft.facts.live.contexts, trunk, number):
+                calls.append((trunk, number))
+            elif place := _place(draft, trunk, number):
                 for write in _asking(draft, place, number):
                     first = writes.get(write.path, write)
                     writes[write.path] = Write(write.path, write.after, first.before)
@@ -40,6 +42,11 @@ def guard(draft: Draft) -> Made:
         calm=asking,
         calm_undo=(),
     ), any(not ways.guarded(draft.facts.live.contexts, *one) for one in asking)
+
+
+def _asked(contexts: Contexts, trunk: str, number: str) -> bool:
+    """Return whether each call is asked about before anything answers, wherever somebody put the line."""
+    return route(contexts, trunk, number) == Route(guarded=True) and not around(contexts, trunk, number)
 
 
 def _own(draft: Draft, trunk: str) -> list[str]:
@@ -67,6 +74,9 @@ def _place(draft: Draft, trunk: str, number: str) -> _Place | None:
     if (found := ways.home(contexts, trunk, number)) is None:
         return None
     context, exten = found
+    if further := ways.goes_on(contexts, trunk, number):
+        draft.problems.append(_by_hand(context, exten, f"calls go on at {further}, by its number"))
+        return None
     if parent := _parent(draft, trunk, number):
         hook = f"{parent}-custom"
         if hook in contexts and number in contexts[hook].extensions:
@@ -75,7 +85,7 @@ def _place(draft: Draft, trunk: str, number: str) -> _Place | None:
         return _Place(trunk, exten)
     else:
         parent, hook = trunk, trunk
-    if not digits(number):
+    if not digits(number.removeprefix("+")):
         draft.problems.append(
             f"[{context}] {exten} is no number: name those that are the emergency line's (--number)"
         )

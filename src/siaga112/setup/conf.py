@@ -4,6 +4,7 @@ It follows Asterisk's syntax: sections, `key = value`, `key => value`, comments,
 """
 
 import fnmatch
+import io
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ from typing import Final
 from siaga112.core.text import digits
 from siaga112.doctor.observations import Context, Contexts, Step
 
-_SECTION: Final = re.compile(r"\[([^\]]+)\]\s*(?:\(([^)]*)\))?")
-_INCLUDE: Final = re.compile(r'#\s*(include|tryinclude)\s+[<"]?([^>"\s]+)[>"]?')
+_SECTION: Final = re.compile(r"\[([^\]]+)\](?:\(([^)]*)\))?")
+_INCLUDE: Final = re.compile(r'#(include|tryinclude)\s+[<"]?(.+?)[>"]?', re.IGNORECASE)
+_BLOCK: Final = re.compile(r"(?<!\\);--(?!-)|(?<=--);")
 _PRIORITY: Final = re.compile(r"\s*(\w+)((?:[+-][0-9]+)?)\s*(?:\(([^)]*)\))?\s*")
 _DEPTH: Final = 20
+_TEMPLATES: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,27 @@ class Conf:
         """Return the first head of a section."""
         return next((one for one in self.headers if one.name == section), None)
 
+    def inherited(self, section: str, key: str, depth: int = 0) -> str:
+        """Return a key's value from a section or from its templates; '' if there is none."""
+        if depth > _TEMPLATES:
+            return ""
+        if value := self.value(section, key):
+            return value
+        options = [
+            one.strip()
+            for header in self.headers
+            if header.name == section
+            for one in header.options.split(",")
+        ]
+        return next(
+            (
+                found
+                for one in options
+                if one not in {"", "!", "+"} and (found := self.inherited(one, key, depth + 1))
+            ),
+            "",
+        )
+
     def includes(self, path: str) -> bool:
         """Return whether any file includes this path, by name or by pattern."""
         return any(_matches(wanted, path) for _, wanted in self.included)
@@ -71,8 +95,13 @@ class Conf:
 def included(text: str) -> Iterator[tuple[int, str, str]]:
     """Yield the includes of a text: line number, `include` or `tryinclude`, and the name or pattern."""
     for number, line in _told(text):
-        if match := _INCLUDE.match(line):
-            yield number, match[1], match[2]
+        if match := _INCLUDE.fullmatch(line):
+            yield number, match[1].lower(), match[2]
+
+
+def lines_of(text: str) -> list[str]:
+    """Return the lines as they are numbered, with their ends: to Asterisk only a line feed ends one."""
+    return list(io.StringIO(text, newline="\n"))
 
 
 def absolute(name: str, etc: str) -> str:
@@ -99,6 +128,7 @@ class _Reading:
         self._texts = texts
         self._etc = etc
         self._section = ""
+        """The section begun last, in whichever file."""
         self.lines: list[Line] = []
         self.headers: list[Header] = []
         self.included: list[tuple[str, str]] = []
@@ -109,18 +139,19 @@ class _Reading:
         """Parse one file and its includes into the lists."""
         if depth > _DEPTH:
             return
+        section = self._section  # a section of an included file ends with that file
         for number, line in _told(self._texts.get(path, "")):
             if match := _SECTION.match(line):
-                self._section = match[1].strip()
-                self.headers.append(Header(path, number, self._section, match[2] or ""))
-            elif match := _INCLUDE.match(line):
-                self._include(path, number, match[1], absolute(match[2], self._etc), depth)
+                section = self._section = match[1].strip()
+                self.headers.append(Header(path, number, section, match[2] or ""))
+            elif match := _INCLUDE.fullmatch(line):
+                self._include(path, number, match[1].lower(), absolute(match[2], self._etc), depth)
             elif line.startswith("#"):
-                self.executes |= line.startswith("#exec")
+                self.executes |= line.lower().startswith("#exec")
             elif "=" in line:
                 key, _, value = line.partition("=")
                 value = value.removeprefix(">").strip()
-                self.lines.append(Line(path, number, self._section, key.strip(), value))
+                self.lines.append(Line(path, number, section, key.strip(), value))
 
     def _include(self, path: str, number: int, how: str, wanted: str, depth: int) -> None:
         self.included.append((path, wanted))
@@ -136,21 +167,27 @@ def _matches(wanted: str, path: str) -> bool:
 
 
 def _told(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the non-empty lines without comments, numbered; `;--` and `--;` enclose a block comment."""
-    inside = False
-    for number, raw in enumerate(text.split("\n"), 1):
+    """Yield the non-empty lines without comments, numbered.
+
+    `;--` and `--;` enclose a block comment, which may contain others.
+    """
+    depth = 0
+    for number, raw in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
         line = ""
         rest = raw
         while rest:  # ends: each turn shortens the rest
-            if inside:
-                _, closed, rest = rest.partition("--;")
-                inside = not closed
+            if depth:
+                mark = _BLOCK.search(rest)
+                if mark is None:
+                    break
+                depth += 1 if mark[0] != ";" else -1
+                rest = rest[mark.end() :]
                 continue
             at = _comment(rest)
             line += rest if at is None else rest[:at]
             if at is None or not re.match(r";--(?!-)", rest[at:]):
                 break
-            inside, rest = True, rest[at + 3 :]
+            depth, rest = 1, rest[at + 3 :]
         if line := line.strip():
             yield number, line
 

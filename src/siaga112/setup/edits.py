@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from siaga112.core.text import digits
-from siaga112.setup.conf import Conf, Header, Written, written
+from siaga112.setup.conf import Conf, Header, Written, lines_of, written
 
 GUARD_CALL: Final = "ExecIf(${DIALPLAN_EXISTS(siaga112-screen,s,1)}?Gosub(siaga112-screen,s,1))"
 """The line that asks; it does nothing if our dialplan file is removed."""
@@ -31,7 +31,7 @@ def appended(text: str, lines: Sequence[str]) -> str:
 
 def below(text: str, header: Header, lines: Sequence[str]) -> str:
     """Insert lines directly below the head of a section."""
-    all_, end = text.splitlines(keepends=True), _ending(text)
+    all_, end = lines_of(text), _ending(text)
     if not all_[header.number - 1].endswith("\n"):
         all_[header.number - 1] += end
     all_[header.number : header.number] = [f"{line}{end}" for line in lines]
@@ -55,7 +55,7 @@ def guarded(conf: Conf, texts: Mapping[str, str], context: str, exten: str) -> d
         raise UnplaceableError(f"no file has priority 1 of {exten} in [{context}]")
     changed: dict[str, list[str]] = {}
     for one in steps:
-        lines = changed.setdefault(one.line.file, texts[one.line.file].splitlines(keepends=True))
+        lines = changed.setdefault(one.line.file, lines_of(texts[one.line.file]))
         at = one.line.number - 1
         if one in firsts:
             lines[at] = _asking_first(lines[at], one)
@@ -96,7 +96,7 @@ def _ending(text: str) -> str:
 
 def taken_back(before: str, after: str, now: str) -> str | None:
     """Revert the change from `before` to `after` in a text edited since; None if our lines were too."""
-    old, ours, theirs = (text.splitlines(keepends=True) for text in (before, after, now))
+    old, ours, theirs = map(lines_of, (before, after, now))
     # Maps line numbers of `after` to those of `now`.
     place: dict[int, int] = {}
     for block in difflib.SequenceMatcher(None, ours, theirs, autojunk=False).get_matching_blocks():
@@ -115,9 +115,14 @@ def taken_back(before: str, after: str, now: str) -> str | None:
     return "".join(made)
 
 
+def readable(content: bytes | None) -> str | None:
+    """Return a content for people, whatever its encoding; None for no file, and for sound."""
+    return None if content is None or b"\0" in content else content.decode("utf-8", "backslashreplace")
+
+
 def difference(path: str, before: str | None, after: str | None) -> str:
     """Return a unified diff; None is a missing file."""
-    old, new = (text.splitlines(keepends=True) if text else [] for text in (before, after))
+    old, new = (lines_of(text or "") for text in (before, after))
     lines = difflib.unified_diff(
         old, new, path if before is not None else "/dev/null", path if after is not None else "/dev/null"
     )

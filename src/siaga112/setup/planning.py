@@ -15,7 +15,7 @@ from siaga112.doctor.dialplan import AGI_PORT
 from siaga112.doctor.walk import GUARD
 from siaga112.setup import ways
 from siaga112.setup.asking import guard
-from siaga112.setup.conf import Conf, read
+from siaga112.setup.conf import read
 from siaga112.setup.draft import Draft, Made, Ours
 from siaga112.setup.edits import appended, below
 from siaga112.setup.facts import Facts
@@ -52,7 +52,6 @@ LONGEST_SECONDS: Final = 1_800.0
 """The timeout for migrating the data of an older version."""
 
 _FALSE: Final = frozenset({"", "no", "false", "n", "f", "0", "off"})
-_TEMPLATES: Final = 10
 
 
 def known_secret(facts: Facts) -> str:
@@ -378,7 +377,7 @@ def _queues(draft: Draft) -> Made:
     conf, writes = draft.conf("queues.conf"), list[Write]()
     for queue in draft.answers.queues or () if not draft.facts.pbx.freepbx else ():
         header = conf.header(queue)
-        gosub = _inherited(conf, queue, "membergosub")
+        gosub = conf.inherited(queue, "membergosub")
         if header is None:
             draft.notes.append(f"queue {queue} is in no file: its operators have no keys during a call")
         elif not gosub:
@@ -409,25 +408,6 @@ def _queues(draft: Draft) -> Made:
         (Queues(),),
         undo_then=(reload_,),
     ), False
-
-
-def _inherited(conf: Conf, section: str, key: str, depth: int = 0) -> str:
-    """Return a key's value from a section or from its templates; '' if there is none."""
-    if depth > _TEMPLATES:
-        return ""
-    if value := conf.value(section, key):
-        return value
-    options = [
-        one.strip() for header in conf.headers if header.name == section for one in header.options.split(",")
-    ]
-    return next(
-        (
-            found
-            for one in options
-            if one not in {"", "!", "+"} and (found := _inherited(conf, one, key, depth + 1))
-        ),
-        "",
-    )
 
 
 def _units(draft: Draft) -> Made:

@@ -19,6 +19,9 @@ _IF_ASKS: Final = re.compile(rf"[?:]\s*({'|'.join(sorted(ASKING))})\(", re.IGNOR
 _JUMPS: Final = frozenset({"goto", "gotoif", "gotoiftime", "gosub", "gosubif"})
 _IN_CALL: Final = re.compile(r"\b(?:Goto|Gosub)\(([^()]*)", re.IGNORECASE)
 _HANDED_ON: Final = re.compile(r"Goto\(([^,$]+),\$\{EXTEN\},1\)", re.IGNORECASE)
+_LAST: Final = frozenset({"goto", "hangup", "return"})
+"""Applications after which a call does not go on in its extension."""
+
 _MANY: Final = 20_000
 """More places than any call passes; bounds the search in a generated dialplan."""
 
@@ -51,15 +54,15 @@ def _registered(conf: Conf) -> Iterator[Trunk]:
 def _peers(technology: str, conf: Conf) -> Iterator[Trunk]:
     """Yield the peers of chan_sip or IAX2 with a fixed address; phones register theirs."""
     general = conf.value("general", "context") or "default"
-    for name in dict.fromkeys(header.name for header in conf.headers):
-        host = conf.value(name, "host")
+    for name in dict.fromkeys(header.name for header in conf.headers if "!" not in header.options):
+        host = conf.inherited(name, "host")
         if (
             name != "general"
             and host
             and host != "dynamic"
-            and conf.value(name, "type") in {"peer", "friend", "user"}
+            and conf.inherited(name, "type") in {"peer", "friend", "user"}
         ):
-            yield Trunk(technology, name, conf.value(name, "context") or general, f"host {host}")
+            yield Trunk(technology, name, conf.inherited(name, "context") or general, f"host {host}")
 
 
 def _lines(conf: Conf) -> Iterator[Trunk]:
@@ -133,7 +136,7 @@ def reached(contexts: Contexts, starts: list[Place]) -> Reached:
             led = [*targets(step, place), *_led(step, place)]
             waiting += led
             found.blind |= application in _JUMPS and not led and GUARD not in step.data
-            if application in {"goto", "hangup", "return"}:
+            if application in _LAST:
                 break
     return found
 
@@ -206,6 +209,29 @@ def guarded(contexts: Contexts, context: str, exten: str) -> bool:
     """Return whether an extension asks us before anything else."""
     steps = contexts[context].extensions.get(exten, ()) if context in contexts else ()
     return bool(steps) and GUARD in steps[0].data
+
+
+def goes_on(contexts: Contexts, context: str, number: str) -> str:
+    """Return where a call goes on when its extension has no further step; '' if nowhere.
+
+    Asterisk looks for the next priority in the other extensions that match, so an inserted line skips one
+    there.
+    """
+    places = [
+        (name, exten) for name in family(contexts, context) for exten in fitting(contexts[name], number)
+    ]
+    steps = [contexts[name].extensions[exten] for name, exten in places]
+    if not steps or not steps[0] or steps[0][-1].application.lower() in _LAST:
+        return ""
+    further = steps[0][-1].priority + 1
+    return next(
+        (
+            f"[{name}] {exten},{further}"
+            for (name, exten), those in zip(places[1:], steps[1:], strict=True)
+            if any(step.priority == further for step in those)
+        ),
+        "",
+    )
 
 
 def jump_into(contexts: Contexts, context: str, exten: str) -> str:
