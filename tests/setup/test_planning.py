@@ -415,3 +415,13 @@ def test_a_line_that_was_put_in_by_hand_is_found_wherever_it_stands() -> None:
     made = planned(now, Answers("s", menus=(), queues=()))
     assert made.problems == ()
     assert "guard" not in {step.name for step in made.steps}
+
+
+def test_undo_stops_every_unit_that_somebody_may_have_enabled() -> None:
+    """No link to a unit that is gone stays behind, whatever was enabled since."""
+    found = facts(PLAIN)
+    (units,) = (step for step in planned(found).steps if step.name == "units")
+    (stop,) = units.undo_first
+    installed = {name for name, content in ours().units.items() if b"\n[Install]\n" in content}
+    assert "siaga112-doctor.service" in installed
+    assert installed <= {word if "." in word else f"{word}.service" for word in stop}

@@ -24,7 +24,7 @@ from siaga112.doctor.walk import GUARD, route
 from siaga112.errors import SiagaError, UnreachableError
 from siaga112.reasons import plainly
 from siaga112.setup import told, ways
-from siaga112.setup.edits import difference, taken_back
+from siaga112.setup.edits import difference, readable, taken_back
 from siaga112.setup.facts import Facts
 from siaga112.setup.journal import Journal, Kept, Record, of_run
 from siaga112.setup.looking import PATIENCE_SECONDS, Console
@@ -220,22 +220,21 @@ class Doer:
         before = self.journal.kept(file.before) if file.before else None
         if found in {after, before}:
             return before, "", ""
-        try:
-            edits = difference(
-                file.path, after.decode("utf-8"), found.decode("utf-8") if found is not None else None
-            )
-            if before is None or found is None:
-                return found, edits, ""  # somebody edited or deleted a file of ours
-            merged = taken_back(before.decode("utf-8"), after.decode("utf-8"), found.decode("utf-8"))
-        except UnicodeDecodeError:
+        ours = readable(after)
+        if ours is None:
             return found, f"{file.path} was changed since", ""
+        edits = difference(file.path, ours, readable(found))
+        if before is None or found is None:
+            return found, edits, ""  # somebody edited or deleted a file of ours
+        texts = (content.decode("utf-8", "surrogateescape") for content in (before, after, found))
+        merged = taken_back(*texts)
         if merged is None:
             return (
                 found,
                 edits,
                 "was edited since where our lines are: take them out by hand, then undo again",
             )
-        return merged.encode(), edits, ""
+        return merged.encode("utf-8", "surrogateescape"), edits, ""
 
     def _take_back(self, records: Iterable[Record]) -> list[str]:
         left: list[str] = []
@@ -276,8 +275,9 @@ class Doer:
             if then is None:
                 path.unlink(missing_ok=True)
             elif then != found:
-                with outfile.replacing(path, file.mode) as part:
-                    os.fchown(part.fileno(), file.uid, file.gid)
+                now = path.stat()  # somebody may have set its mode since
+                with outfile.replacing(path, stat.S_IMODE(now.st_mode)) as part:
+                    os.fchown(part.fileno(), now.st_uid, now.st_gid)
                     part.write(then)
             for folder in reversed(file.folders):
                 with suppress(OSError):  # others put files there

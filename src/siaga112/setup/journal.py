@@ -28,7 +28,10 @@ _MOST: Final = 64 * infile.MIB
 
 @dataclass(slots=True)
 class Kept:
-    """A file before and after a step, as names of stored contents; None is no file."""
+    """A file before and after a step, as names of stored contents; None is no file.
+
+    Mode and owner are those before it; an undo leaves them as they are by then.
+    """
 
     path: str
     before: str | None
@@ -131,7 +134,7 @@ class Journal:
 
     @property
     def installed(self) -> dict[str, str]:
-        """Path → digest of the content written last."""
+        """Path, without links → digest of the content written last."""
         return {file.path: file.after for record in self.records for file in record.files}
 
     def started(self) -> None:

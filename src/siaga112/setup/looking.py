@@ -127,7 +127,7 @@ def ours() -> Ours:
 def look(
     console: Console, conf: str, where: Places, installed: Mapping[str, str], unfinished: Iterable[str]
 ) -> Facts:
-    """Examine everything.
+    """Examine everything. `installed`: what earlier setups wrote, by paths without links.
 
     Raises:
         SiagaError: if a file of the PBX or of ours cannot be read.
@@ -172,7 +172,7 @@ def look(
         files,
         there,
         config_of(where.config, there.get(where.config), ours()),
-        installed,
+        {path: installed[real] for path in there if (real := os.path.realpath(path)) in installed},
         frozenset(unfinished),
         unreadable,
         bare.machine.systemd

@@ -31,7 +31,9 @@ NEEDED: Final = ("app_exec", "app_stack", "func_channel", "func_strings", "pbx_c
 USER: Final = "siaga112"
 AMI_PORT: Final = 5038
 UNITS: Final = ("siaga112-screen", "siaga112-track", "siaga112.target")
-MORE_UNITS: Final = ("siaga112-console", "siaga112-screen.socket", "siaga112-backup.timer")
+MORE_UNITS: Final = (
+    "siaga112-console", "siaga112-doctor", "siaga112-screen.socket", "siaga112-backup.timer",
+)  # fmt: skip
 """Units that the target, or somebody since then, may have started too."""
 
 REACH: Final = ("func_realtime", "func_sorcery")

@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from siaga112.errors import SiagaError, UsageError
 from siaga112.setup import looking, showing
 from siaga112.setup.doing import Doer
-from siaga112.setup.edits import difference
+from siaga112.setup.edits import difference, readable
 from siaga112.setup.facts import Facts
 from siaga112.setup.journal import Journal
 from siaga112.setup.looking import Console
@@ -147,23 +147,12 @@ def undoing(notes: Journal, options: Options, tell: Callable[[str], None]) -> It
     for one in Doer(Console(options.asterisk_conf), notes, tell).changes():
         if one.edited:
             yield f"edited since, and kept: {one.path}"
-            yield from one.edited.splitlines()
+            yield from showing.masked(one.path, one.edited).splitlines()
         if one.why:
             yield f"{one.path} {one.why}"
-        texts: list[Any] = []
-        for content in (one.now, one.then):
-            try:
-                texts.append(content.decode("utf-8") if content is not None else None)
-            except UnicodeDecodeError:
-                texts.append("")
         if one.now != one.then:
-            diff = difference(one.path, *texts)
-            yield from (_unsecret(line) for line in diff.splitlines())
-
-
-def _unsecret(line: str) -> str:
-    head, sep, _ = line.partition("secret = ")
-    return f"{head}{sep}{showing.MASK}" if sep and head in {"-", "+", " "} else line
+            diff = difference(one.path, readable(one.now), readable(one.then))
+            yield from showing.masked(one.path, diff).splitlines()
 
 
 def undo(options: Options, notes: Journal, tell: Callable[[str], None]) -> list[str]:

@@ -1,16 +1,20 @@
 """Prints a plan: each file as a unified diff, each command as typed in a shell; or all as JSON."""
 
+import re
 import shlex
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
-from siaga112.setup.edits import difference
+from siaga112.setup.edits import difference, readable
 from siaga112.setup.facts import Facts
 from siaga112.setup.questions import Answers
 from siaga112.setup.steps import Command, Plan, Step, Write
 from siaga112.words import Tongue, say
 
-MASK = "********"
+MASK: Final = "********"
+
+_SECRET: Final = re.compile(r"^([-+ ]\s*(?:secret|password)\s*=>?\s*).+", re.IGNORECASE | re.MULTILINE)
+_LINE: Final = re.compile(r"^([-+ ])(?!-- |\+\+ ).+", re.MULTILINE)
 
 
 def found(facts: Facts, answers: Answers, t: Tongue) -> Iterator[str]:
@@ -50,7 +54,7 @@ def text(plan: Plan, secret: str, t: Tongue) -> Iterator[str]:
 
 
 def _files(step: Step, secret: str) -> Iterator[str]:
-    binary = [write for write in step.writes if _text(write.after) is None]
+    binary = [write for write in step.writes if readable(write.after) is None]
     for write in step.writes:
         if write not in binary:
             yield from shown(write, secret).splitlines()
@@ -61,18 +65,17 @@ def _files(step: Step, secret: str) -> Iterator[str]:
 
 def shown(write: Write, secret: str) -> str:
     """Return the diff of a file, with the secret masked."""
-    before, after = _text(write.before), _text(write.after)
+    before, after = readable(write.before), readable(write.after)
     if after is None:
         return f"Binary file {write.path}\n"
-    diff = difference(write.path, before, after)
+    diff = masked(write.path, difference(write.path, before, after))
     return diff.replace(secret, MASK) if secret else diff
 
 
-def _text(content: bytes | None) -> str | None:
-    try:
-        return None if content is None or b"\0" in content else content.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
+def masked(path: str, diff: str) -> str:
+    """Return the diff of a file without secrets: ours, and those that stand beside our lines."""
+    hidden = _LINE if path.endswith("/AMI__SECRET") else _SECRET
+    return hidden.sub(rf"\1{MASK}", diff)
 
 
 def typed(command: Command) -> str:
