@@ -198,6 +198,7 @@ def test_a_number_is_what_was_meant_by_it(text: str, meant: str) -> None:
 COLUMNS: Final = {
     "by name": ("name,caller,x\nBudi,081234567890,62811111111\n", ""),
     "in Indonesian": ("Nama;Nomor HP;Keterangan\nBudi;081234567890;prank\n", ""),
+    "beside the number of the row": ("No,Nama,No HP\n1,Budi,081111111111\n2,Siti,081234567890\n", ""),
     "by looks": ("who\twhat\nBudi\t081234567890\n", ""),
     "as a person says": ("a,b\n1,0812 3456 7890\n081111111111,081234567890\n", "b"),
     "as a person counts": ("081111111111|081234567890\n", "2"),

@@ -252,11 +252,10 @@ def _column(names: Sequence[str], body: Sequence[Row]) -> int:
         SiagaError: if no column or several look like it.
 
     """
-    for name in _NUMBERS:
-        if name in names:
-            return names.index(name)
-    places = range(max((len(row) for row in body), default=0))
+    places = range(max((len(row) for row in (names, *body)), default=0))
     looks = [sum(_looks_like_one(_cell(row, at)) for row in body) for at in places]
+    if named := [names.index(name) for name in _NUMBERS if name in names]:
+        return next((at for at in named if looks[at]), named[0])  # "No" may number the rows
     most = max(looks, default=0)
     if not most or most * 2 < len(body):
         raise SiagaError("has no column that looks like telephone numbers; name it with --column")
