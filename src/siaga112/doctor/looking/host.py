@@ -1,6 +1,7 @@
 """Examines files and folders of this machine, read-only."""
 
 import contextlib
+import glob
 import os
 import re
 import stat
@@ -118,7 +119,7 @@ def _with_included(folder: Path, file: Path) -> list[Path]:
     for one in files:  # grows while we go
         with contextlib.suppress(OSError, UnicodeError):
             for name in _INCLUDES.findall(infile.read(one).decode("utf-8", "replace")):
-                found = sorted(folder.glob(name)) if not name.startswith("/") else [Path(name)]
+                found = map(Path, sorted(glob.glob(str(folder / name))))  # noqa: PTH207 - may be absolute
                 files += [path for path in found if path not in files and len(files) < _FILES_MAX]
     return files
 
