@@ -417,6 +417,30 @@ def test_a_line_that_was_put_in_by_hand_is_found_wherever_it_stands() -> None:
     assert "guard" not in {step.name for step in made.steps}
 
 
+def test_a_pbx_that_listens_at_an_address_of_its_network_lets_us_in_from_there() -> None:
+    """Whoever asks 192.0.2.7 from the same machine comes from 192.0.2.7, for Asterisk and for systemd."""
+    manager = PLAIN["manager.conf"].replace("127.0.0.1", "192.0.2.7")
+    made = planned(facts({**PLAIN, "manager.conf": manager}))
+    user = text(made, f"{ETC}/manager.d/siaga112.conf")
+    assert "\npermit = 127.0.0.1/255.255.255.255\npermit = 192.0.2.7/255.255.255.255\n" in user
+    assert 'host = "192.0.2.7"' in text(made, PLACES.config)
+    for name in ("track", "doctor"):
+        unit = text(made, f"{PLACES.units}/siaga112-{name}.service")
+        assert "\nIPAddressAllow=localhost 192.0.2.7\n" in unit
+    plain = planned(facts(PLAIN))
+    assert text(plain, f"{ETC}/manager.d/siaga112.conf").count("\npermit = ") == 1
+    assert "\nIPAddressAllow=localhost\n" in text(plain, f"{PLACES.units}/siaga112-track.service")
+
+
+def test_a_manager_interface_that_was_off_is_opened_on_this_machine_alone() -> None:
+    """Asterisk's sample has `enabled = no` with `bindaddr = 0.0.0.0`: nobody has asked to open that."""
+    sample = "[general]\nenabled = no\nport = 5038\nbindaddr = 0.0.0.0\n"
+    manager = text(planned(facts({**PLAIN, "manager.conf": sample})), f"{ETC}/manager.conf")
+    conf = read(f"{ETC}/manager.conf", {f"{ETC}/manager.conf": manager}, ETC)
+    assert conf.value("general", "enabled") == "yes"
+    assert conf.value("general", "bindaddr") == "127.0.0.1"
+
+
 def test_undo_stops_every_unit_that_somebody_may_have_enabled() -> None:
     """No link to a unit that is gone stays behind, whatever was enabled since."""
     found = facts(PLAIN)

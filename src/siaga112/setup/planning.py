@@ -6,12 +6,14 @@ the one line that makes the PBX ask. What is already done needs no step, so a se
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import PurePosixPath
 from typing import Final
 from urllib.parse import urlsplit
 
 from siaga112.core.text import digits
-from siaga112.doctor.dialplan import AGI_PORT
+from siaga112.doctor.dialplan import AGI_PORT, EVERYWHERE
 from siaga112.doctor.walk import GUARD
 from siaga112.setup import ways
 from siaga112.setup.asking import guard
@@ -53,6 +55,11 @@ _BY_DEFAULT: Final[Mapping[str, object]] = {
 LONGEST_SECONDS: Final = 1_800.0
 """The timeout for migrating the data of an older version."""
 
+_PERMIT: Final = "permit = 127.0.0.1/255.255.255.255\n"
+_ALLOW: Final = "IPAddressAllow=localhost"
+"""Who may reach our AMI user and our units, as shipped."""
+
+_IPV4: Final = 4
 _FALSE: Final = frozenset({"", "no", "false", "n", "f", "0", "off"})
 
 
@@ -222,11 +229,23 @@ def _quoted(text: str) -> str:
 
 def _ami(draft: Draft) -> tuple[str, int]:
     """Return host and port of the manager interface, for a program on this machine."""
-    conf = draft.conf("manager.conf")
-    bound = conf.value("general", "bindaddr").strip("[]")
-    port = conf.value("general", "port")
-    every = {"", "0.0.0.0", "::", "localhost"}  # noqa: S104 - compared only
-    return "127.0.0.1" if bound in every else bound, int(port) if digits(port) else AMI_PORT
+    bound, port = _bound(draft), draft.conf("manager.conf").value("general", "port")
+    here = bound in {*EVERYWHERE, "localhost"}
+    return "127.0.0.1" if here else bound, int(port) if digits(port) else AMI_PORT
+
+
+def _bound(draft: Draft) -> str:
+    """Return the address at which manager.conf says to listen."""
+    return draft.conf("manager.conf").value("general", "bindaddr").strip("[]")
+
+
+def _own_addresses(*hosts: str) -> Iterator[str]:
+    """Yield those that are addresses of this machine in its network: whoever asks one comes from it."""
+    for host in dict.fromkeys(hosts):
+        with suppress(ValueError):  # a name
+            address = ip_address(host)
+            if address.version == _IPV4 and not (address.is_loopback or address.is_unspecified):
+                yield host
 
 
 def _agi(draft: Draft) -> tuple[str, int]:
@@ -276,12 +295,14 @@ def _manager(draft: Draft) -> Made:
     shipped = draft.ours.texts["asterisk/manager.d/siaga112.conf"].replace(
         "secret = change-me", f"secret = {draft.secret}"
     )
+    for address in _own_addresses(_ami(draft)[0]):
+        shipped = shipped.replace(_PERMIT, f"{_PERMIT}permit = {address}/255.255.255.255\n")
     writes = [*draft.put(user, shipped.encode(), 0o640, facts.pbx.group)]
     conf = draft.conf("manager.conf")
     lines = []
     if conf.value("general", "enabled").lower() in _FALSE:
         lines.append("enabled = yes")
-        lines += [] if conf.value("general", "bindaddr") else ["bindaddr = 127.0.0.1"]
+        lines += ["bindaddr = 127.0.0.1"] if _bound(draft) in EVERYWHERE else []
     if conf.value("general", "timestampevents").lower() in _FALSE:
         lines.append("timestampevents = yes")
     if lines:
@@ -418,6 +439,7 @@ def _units(draft: Draft) -> Made:
     theirs = {
         OUR_PROGRAM: facts.machine.program,
         f"ListenStream=127.0.0.1:{AGI_PORT}": f"ListenStream={host}:{port}",
+        _ALLOW: " ".join((_ALLOW, *_own_addresses(host, _ami(draft)[0]))),
     }
     writes: list[Write] = []
     for name, content in draft.ours.units.items():
