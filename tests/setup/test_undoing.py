@@ -3,7 +3,10 @@
 import os
 import stat
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from errno import ENOSPC
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -13,6 +16,7 @@ from siaga112.setup.journal import Journal
 from siaga112.setup.looking import Console
 from siaga112.setup.questions import Answers
 from siaga112.setup.steps import Plan, Step, Write
+from siaga112.terminal import outfile
 from siaga112.words import Language, tongue
 from tests.setup.found import PLAIN, SECRET, facts
 
@@ -151,3 +155,24 @@ def test_a_plan_shows_what_it_changes_in_a_file_that_is_no_utf_8(bench: Bench) -
     shown = list(showing.text(Plan((step,)), "", tongue(Language.EN)))
     assert f"+{OURS.strip()}" in shown
     assert not any("sound" in line for line in shown)
+
+
+def test_what_a_full_disk_keeps_from_being_undone_is_undone_later(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file as it was before is kept until it is back in its place."""
+    path = bench.etc / "extensions.conf"
+    path.write_text("[a]\n", "utf-8")
+    bench.applied([edit(path, b"[a]\n" + OURS.encode())])
+    really = outfile.replacing
+
+    def replacing(to: Path, mode: int = outfile.PRIVATE) -> AbstractContextManager[BinaryIO]:
+        if to == path:
+            raise OSError(ENOSPC, os.strerror(ENOSPC))
+        return really(to, mode)
+
+    with monkeypatch.context() as full:
+        full.setattr(outfile, "replacing", replacing)
+        assert bench.undone() == [f"{path}: the disk is full"]
+    assert bench.undone() == []
+    assert path.read_text("utf-8") == "[a]\n"

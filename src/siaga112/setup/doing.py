@@ -248,11 +248,17 @@ class Doer:
                 )
                 return left
             left += [said for command in record.undo_first if (said := self._tried(command))]
+            failed = []
             for file in reversed(record.files):
-                left += self._put_back(file)
+                try:
+                    left += self._put_back(file)
+                except OSError as error:
+                    failed.append(f"{file.path}: {plainly(error)}")
                 point(f"undo {record.step} {file.path}")
+            left += failed
             left += [said for command in record.undo_then if (said := self._tried(command))]
-            self.journal.undone(record)
+            if not failed:  # else the next undo needs the record, and the contents that it names
+                self.journal.undone(record)
             point(f"undo {record.step}")
         return left
 
@@ -271,19 +277,16 @@ class Doer:
             return [f"{path} {why}"]
         if edits and then == found:
             return [f"{path} was edited since, and is left as it is"] if found is not None else []
-        try:
-            if then is None:
-                path.unlink(missing_ok=True)
-            elif then != found:
-                now = path.stat()  # somebody may have set its mode since
-                with outfile.replacing(path, stat.S_IMODE(now.st_mode)) as part:
-                    os.fchown(part.fileno(), now.st_uid, now.st_gid)
-                    part.write(then)
-            for folder in reversed(file.folders):
-                with suppress(OSError):  # others put files there
-                    Path(folder).rmdir()
-        except OSError as error:
-            return [f"{path}: {plainly(error)}"]
+        if then is None:
+            path.unlink(missing_ok=True)
+        elif then != found:
+            now = path.stat()  # somebody may have set its mode since
+            with outfile.replacing(path, stat.S_IMODE(now.st_mode)) as part:
+                os.fchown(part.fileno(), now.st_uid, now.st_gid)
+                part.write(then)
+        for folder in reversed(file.folders):
+            with suppress(OSError):  # others put files there
+                Path(folder).rmdir()
         return []
 
 
