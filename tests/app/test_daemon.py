@@ -40,6 +40,40 @@ main()
 """A daemon in which every question blocks the event loop."""
 
 
+SLOW_NAME = """
+import asyncio
+from siaga112.adapters.fastagi import FastAgiServer
+listen = FastAgiServer._listen
+async def slow(*arguments):
+    await asyncio.sleep(3)
+    return await listen(*arguments)
+FastAgiServer._listen = slow
+from siaga112.cli import main
+main()
+"""
+"""The daemon where the name in [agi] host takes longer to look up than a loop may be frozen."""
+
+FREEZING_AT_THE_END = """
+import asyncio, contextlib, time
+import structlog
+from siaga112.adapters.supervision import Descriptors
+from siaga112.service.screening import Screener
+def freeze(self, request):
+    time.sleep(60)
+async def stay(self):
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.Event().wait()
+    Screener._at_hand = freeze
+    structlog.get_logger().info("stays")
+    while True:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+Descriptors.run = stay
+from siaga112.cli import main
+main()
+"""
+"""The daemon with a part that does not end, as if a disk hung; the next question stops the event loop."""
+
 HANGING = """
 import time
 from siaga112.adapters.running_file import RunningFile
@@ -347,6 +381,21 @@ async def test_a_loop_that_stands_still_ends_the_process(running: Running) -> No
     line = await running.logs("loop_frozen")
     assert line["exit"] == 70
     assert line["where"][0].endswith(" freeze")
+
+
+async def test_a_start_that_takes_long_is_no_frozen_loop(running: Running) -> None:
+    """The loop turns while it waits for a name server, so the daemon starts, however long that takes."""
+    await running.start(("-c", SLOW_NAME))
+    assert "SIAGA_VERDICT" in await running.ask()
+
+
+async def test_a_loop_that_stands_still_while_the_parts_end_ends_the_process(running: Running) -> None:
+    """The loop is watched for as long as a caller can come, also while SIGTERM waits for a part."""
+    await running.start(("-c", FREEZING_AT_THE_END))
+    running.process.send_signal(signal.SIGTERM)
+    await running.logs("stays")
+    assert await running.ask() == ""
+    assert await running.ended() == 70
 
 
 async def test_a_process_that_was_stopped_as_a_whole_goes_on(running: Running) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from siaga112.adapters.supervision import LoopWatch
+from siaga112.adapters.supervision import Descriptors
 from siaga112.cli import main
 
 LOOK_SECONDS: Final = 0.005
@@ -49,14 +49,14 @@ class Lag:
         return int(os.pread(self._schedule, 99, 0).split()[1]) / 1e9
 
 
-_run = LoopWatch.run
+_run = Descriptors.run
 
 
-async def _run_watched(self: LoopWatch) -> None:
+async def _run_watched(self: Descriptors) -> None:
     await asyncio.gather(_run(self), Lag().run())
 
 
-LoopWatch.run = _run_watched  # type: ignore[method-assign] # the test's own
+Descriptors.run = _run_watched  # type: ignore[method-assign] # the test's own
 
 if __name__ == "__main__":
     main()

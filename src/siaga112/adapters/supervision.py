@@ -146,31 +146,37 @@ class LoopWatch:
         self._frozen = frozen_seconds
         self._turned = time.monotonic()
         self._thread = threading.get_ident()
-        self._watching = False
+        self._told = 0.0
+        self._timer: asyncio.TimerHandle | None = None
         self._done = threading.Event()
 
     def begin(self) -> None:
-        """Start the watching thread, once; call it in the loop's thread before a caller can connect."""
-        if self._watching:
-            return
-        self._watching = True
-        self._turned = time.monotonic()
+        """Watch from now on; call it in the loop, before a caller can connect."""
         self._thread = threading.get_ident()
+        self._turn()
         threading.Thread(target=self._watch, name="loop watch", daemon=True).start()
 
+    def end(self) -> None:
+        """Watch no longer; call it when no caller can connect any more."""
+        self._done.set()
+        if self._timer:
+            self._timer.cancel()
+
     async def run(self) -> None:
-        """Record each turn of the event loop, for the watching thread and the watchdog."""
+        """Watch until cancelled."""
         self.begin()
-        told = 0.0
         try:
-            while True:
-                self._turned = time.monotonic()
-                if 0 < self._manager.watchdog_seconds <= 3 * (self._turned - told):
-                    told = self._turned
-                    self._manager.tell("WATCHDOG=1")
-                await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.Event().wait()
         finally:
-            self._done.set()
+            self.end()
+
+    def _turn(self) -> None:
+        """Record each turn of the event loop, for the watching thread and the watchdog."""
+        self._turned = time.monotonic()
+        if 0 < self._manager.watchdog_seconds <= 3 * (self._turned - self._told):
+            self._told = self._turned
+            self._manager.tell("WATCHDOG=1")
+        self._timer = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._turn)
 
     def _watch(self) -> None:
         looked = time.monotonic()

@@ -117,7 +117,7 @@ class Daemon:
         loop.set_exception_handler(_tell_of_exception)
         with interrupts.Heeding(stopping.set):
             loop.add_signal_handler(signal.SIGHUP, self._reload)
-            self._parts += [self._loop_watch.run, self._descriptors.run]
+            self._parts.append(self._descriptors.run)
             async with contextlib.AsyncExitStack() as stack:
                 if await self._unless(stopping, self._start(stack)):
                     self._manager.tell("READY=1")
@@ -189,6 +189,8 @@ class Daemon:
         stack.push_async_callback(endpoint.stop)
         own = settings.metrics.screen_port if self.only is Half.SCREEN else settings.metrics.port
         port = await endpoint.start(settings.metrics.host, own)
+        stack.callback(self._loop_watch.end)  # after the last caller; parts that take long to end are watched
+        self._loop_watch.begin()  # before the first caller, who may come before the parts run
         if self.only is not Half.TRACK:
             replica = Replica(block_list, metrics, time.monotonic, settings.redis.stale_after / SECOND)
             self._parts.append(replica.run)
@@ -196,7 +198,6 @@ class Daemon:
             await clock.begin()
             self._parts.append(clock.run)
             server = self._screening(block_list, replica, watch, metrics, clock)
-            self._loop_watch.begin()  # before the first caller, who may come before the parts run
             agi = await server.start(settings.agi.host, settings.agi.port, handed)
             stack.push_async_callback(server.stop)  # the first to stop: waiting callers go on at once
             self._tell_of_screening(agi, kept_by_systemd=handed is not None)
