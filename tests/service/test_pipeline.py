@@ -19,6 +19,7 @@ from siaga112.core.model import (
     FactKind,
     Level,
     Mark,
+    Millis,
     Mode,
     Outcome,
     Stage,
@@ -31,6 +32,7 @@ from siaga112.service import recording
 from siaga112.service.mode import ModeWatch
 from siaga112.service.pipeline import Pipeline
 from siaga112.service.ports import StoreBrokenError
+from siaga112.service.reconciling import Reconciler
 from siaga112.service.recording import Recorder
 from siaga112.service.updating import update
 from tests.core.table import DIALPLAN, events, in_force
@@ -380,3 +382,38 @@ async def test_the_mode_follows_the_store_and_holds_while_it_is_away(monkeypatch
     shown = [mode for mode, before in zip(meter.modes, [None, *meter.modes], strict=False) if mode != before]
     assert shown == [Mode.OBSERVE, Mode.OFF, Mode.ENFORCE]
     watching.cancel()
+
+
+class Lines:
+    """A queue_log with these lines."""
+
+    def __init__(self, *lines: str) -> None:
+        self._lines = lines
+
+    async def lines(self, since: Millis) -> Sequence[str]:
+        """Return them all."""
+        del since
+        return self._lines
+
+
+async def test_queue_log_adds_nothing_to_a_call_that_waits_in_the_outbox() -> None:
+    """A call that was seen stays as it was seen: the ledger did not have it yet when queue_log was read."""
+    site, whole = Site(), entry(answered(1))
+    await site.outbox.append([whole])
+    call, second = whole.finding.call.id, NOW // 1_000
+    reconciler = Reconciler(
+        Lines(
+            f"{second + 2}|{call}|siaga112|NONE|ENTERQUEUE||{CALLER}|1",
+            f"{second + 7}|{call}|siaga112|NONE|EXITWITHTIMEOUT|1|1|5",
+        ),
+        site.store,
+        site.outbox,
+        in_force(replace(DIALPLAN, queues=frozenset({"siaga112"})), RULES),
+        lambda _: False,
+        lambda: NOW,
+    )
+    await reconciler._reconcile_since(0)
+    async with site.recording():
+        pass
+    assert await site.ledger() == [whole]
+    assert (await site.record()).missed == ()

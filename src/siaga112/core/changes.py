@@ -156,8 +156,9 @@ def change_of_call(
     if before is not None and item.finding.call.started <= before.forgotten:
         item, before = replace(without_caller(item), strike=False), None
     finding, at = item.finding, min(item.finding.call.ended, latest)
-    if finding.call.marked_later and held.entry and not _gives_way(held.entry.finding, finding):
-        return CallChange(Change())  # a person has set another mark in the meantime
+    later = finding.call.marked_later or finding.call.from_queue_log
+    if later and held.entry and not _gives_way(held.entry.finding, finding):
+        return CallChange(Change())  # a person has set another mark, or AMI showed the call, in the meantime
     new = _OfCaller(item)
     if before is not None:
         new = _caller(item, before, held.version, rules, capped=capped, at=at, now=now)
@@ -308,11 +309,13 @@ def imposed(block: Block) -> str:
 def _gives_way(held: Finding, new: Finding) -> bool:
     """Return whether a new finding replaces the stored one of the same call.
 
-    A finding of `unknown` does not replace a better one: another daemon may have seen the whole call. A
-    finding does not replace a mark that somebody set at a desk: then this is a repeat after a crash. A mark
-    from the operator's phone is replaced by a later mark from a phone.
+    A finding of `unknown` does not replace a better one: another daemon may have seen the whole call. Nor
+    does one from queue_log alone: the call may have waited in the outbox when queue_log was read. A finding
+    does not replace a mark that somebody set at a desk: then this is a repeat after a crash. A mark from the
+    operator's phone is replaced by a later mark from a phone.
     """
-    if new.outcome is Outcome.UNKNOWN and held.outcome is not Outcome.UNKNOWN:
+    less = new.outcome is Outcome.UNKNOWN or new.call.from_queue_log
+    if less and held.outcome is not Outcome.UNKNOWN:
         return False
     marked = held.call.mark
     by_phone = marked is not None and marked[0] is held.mark and new.call.marked_later

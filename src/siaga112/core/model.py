@@ -200,6 +200,10 @@ class OperatorState(StrEnum):
     PAUSED = "paused"
 
 
+QUEUE_LOG: Final = "queue_log"
+"""The detail of the first and the last fact of a call that only queue_log shows."""
+
+
 class FactKind(StrEnum):
     """What the tracker saw happen to a call. Classification rules read facts and nothing else."""
 
@@ -286,6 +290,11 @@ class Call:
     def marked_later(self) -> bool:
         """Whether this is a repeat of the call with a mark that was given after its end."""
         return self.facts[-1].kind is FactKind.MARKED
+
+    @property
+    def from_queue_log(self) -> bool:
+        """Whether only queue_log shows this call."""
+        return self.facts[0].kind is FactKind.ADOPTED and self.facts[0].detail == QUEUE_LOG
 
     @property
     def complete(self) -> bool:

@@ -13,6 +13,7 @@ import structlog
 
 from siaga112.core.caller_id import canonical, kept_raw
 from siaga112.core.model import (
+    QUEUE_LOG,
     SECOND,
     TOLERANCE,
     Call,
@@ -115,9 +116,9 @@ class Reconciler:
     def _unseen(self, evidence: QueueEvidence) -> Finding:
         first, last = evidence.facts[0], evidence.facts[-1]
         facts = (
-            Fact(first.at, FactKind.ADOPTED, "queue_log"),
+            Fact(first.at, FactKind.ADOPTED, QUEUE_LOG),
             *evidence.facts,
-            Fact(last.at, FactKind.ENDED, "queue_log"),
+            Fact(last.at, FactKind.ENDED, QUEUE_LOG),
         )
         caller = canonical(evidence.number, self.rules.now.dialplan.numbers)
         raw = kept_raw(evidence.number, self.rules.now.dialplan.numbers)
