@@ -533,6 +533,20 @@ async def test_two_who_publish_at_once_end_in_the_later_standing(both: Site) -> 
     assert await both.published() == {}
 
 
+async def test_who_publishes_an_erased_caller_too_late_puts_it_right(both: Site) -> None:
+    """A block of somebody without a record could be neither explained nor lifted, so it does not stay."""
+    await both.published()
+    await both.change(blocked_for_good)
+    (early,) = await both.records.unpublished()
+    await both.records.erase(CALLER, NOW + 1)
+    assert await both.published() == {}
+    edition = await both.records.edition()
+    await both.block_list.publish([(early.caller, early.standing)], edition)
+    await both.records.published([early], edition)
+    assert await both.published() == {}
+    assert await both.records.unpublished() == []
+
+
 async def test_it_goes_on_by_itself(both: Site) -> None:
     """While the publisher runs, a change reaches verdicts by itself."""
     running = asyncio.create_task(both.publisher.run())

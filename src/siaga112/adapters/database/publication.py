@@ -44,9 +44,11 @@ class Publication(Transactions):
     async def published(self, done: Sequence[Unpublished], edition: Edition) -> None:
         """Record what the block list has now; standings that changed meanwhile stay unpublished.
 
-        A standing becomes unpublished again if another process published a newer one before ours arrived.
+        A standing becomes unpublished again if another process published a newer one before ours arrived, or
+        the end of the record.
         """
         versions = {one.caller: one.version for one in done}
+        held = {one.caller for one in done if one.standing != NOBODY}
 
         def do(connection: Connection) -> None:
             now = {row.caller: row.version for row in self.among(connection, CALLER, "caller", versions)}
@@ -56,10 +58,10 @@ class Publication(Transactions):
             over = {who for who, was in versions.items() if max(now.get(who, 0), noted.get(who, 0)) <= was}
             gone = delete(UNPUBLISHED).where(UNPUBLISHED.c.site == self.site)
             connection.execute(gone.where(UNPUBLISHED.c.caller.in_(over & noted.keys())))
-            late = [
-                {"caller": who, "version": now[who]} for who in versions if who in now and who not in over
-            ]
-            self.upsert(connection, UNPUBLISHED, late)
+            late = {who: now[who] for who in versions if who in now and who not in over}
+            late |= {who: versions[who] for who in (over & held) - now.keys()}
+            new = [{"caller": who, "version": version} for who, version in late.items()]
+            self.upsert(connection, UNPUBLISHED, new)
             further = update(SITE).where(SITE.c.id == self.site, SITE.c.epoch == edition.epoch)
             further = further.where(SITE.c.published < edition.changes).values(published=edition.changes)
             connection.execute(further)
