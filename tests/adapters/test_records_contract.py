@@ -789,6 +789,18 @@ async def test_what_may_be_kept_no_longer_goes(records: DatabaseRecords) -> None
     assert await records.load(CALLER) == CallerRecord(CALLER)
 
 
+async def test_a_strike_that_was_taken_back_does_not_return_with_its_call(records: DatabaseRecords) -> None:
+    """Nor if nothing else is held on the caller: that it was taken back is kept as long as the strike."""
+    await record(records, entry(prank(1)))
+    taken = Lift(NOW + 1, "supervisor", "not me", forgives=False, mistake=True)
+    await change(records, lambda held: decisions.take_back_strike(held, prank(1).id, taken))
+    await records.drop_expired(NOW + RULES.keep - DAY)
+    await record(records, entry(prank(1)))
+    assert (await records.load(CALLER)).strikes == ()
+    await records.drop_expired(NOW + RULES.keep + DAY)
+    assert await records.load(CALLER) == CallerRecord(CALLER)
+
+
 # ── evidence ─────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -6,6 +6,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from siaga112.core import bounds
+from siaga112.core.clocks import made
 from siaga112.core.model import DAY, Millis
 from siaga112.core.policy import count, doubted
 from siaga112.core.record import Block, CallerRecord, Strike
@@ -80,5 +81,6 @@ def forget_after(record: CallerRecord, rules: PolicyRules) -> Millis | None:
     ends += [appeal.decided.at for appeal in record.appeals if appeal.decided]
     ends += [report.at for report in record.reports]
     ends += [missed.at for missed in record.missed]
+    ends += [made(call) or 0 for call in record.withdrawn]
     ends.append(record.reached)
     return max(ends) + rules.keep
