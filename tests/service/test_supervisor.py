@@ -423,6 +423,40 @@ async def test_a_person_can_take_a_caller_off_the_call_back_list() -> None:
 # ── privacy ──────────────────────────────────────────────────────────────────────────────────────
 
 
+MINUTE = 60 * SECOND
+
+
+async def test_a_pbx_whose_clock_is_ahead_keeps_nobody_on_the_call_back_list() -> None:
+    """Off the list is off the list, also where the calls on it come from five minutes ahead of our clock."""
+    office = Office(now=NOW)
+    office.recorder.clock = lambda: office.now
+    await office.record(abandoned(1, NOW + 5 * MINUTE))
+    assert await office.supervisor.called_back(CALLER, "spoke to her") == 1
+    assert (await office.supervisor.record(CALLER)).missed == ()
+    await office.record(abandoned(2, NOW + 6 * MINUTE))
+    assert len((await office.supervisor.record(CALLER)).missed) == 1, "the next one waits again"
+
+
+@pytest.mark.parametrize("decide", [Supervisor.unblock, Supervisor.dismiss])
+async def test_a_pbx_whose_clock_is_ahead_blocks_nobody_again_who_was_forgiven(
+    decide: Callable[[Supervisor, Caller, str], Awaitable[object]],
+) -> None:
+    """A decision forgives all misuse on record, also at times that our clock has not reached."""
+    rules = replace(RULES, permanent="proposed", temporary=()) if decide is Supervisor.dismiss else RULES
+    office = Office(rules, now=NOW)
+    office.recorder.clock = lambda: office.now
+    calls = [entry(prank(n, NOW + 9 * MINUTE - n * 11 * SECOND)) for n in range(7)]
+    await office.record(*calls[:0:-1])
+    record = await office.supervisor.record(CALLER)
+    assert record.block_after(NOW) or record.proposed
+    await decide(office.supervisor, CALLER, "a stolen phone")
+    await office.record(calls[0])
+    record = await office.supervisor.record(CALLER)
+    assert (record.block_after(NOW), record.proposed) == (None, None)
+    assert len(record.strikes) == 7, "all are still on record"
+    assert len(policy.count(record, NOW + 10 * MINUTE, rules).strikes) == 1
+
+
 async def test_all_that_is_held_on_a_caller_is_told_and_erased(office: Office) -> None:
     """All data about a caller is shown and then erased everywhere; the ledger keeps as many rows."""
     await office.supervisor.block(CALLER, None, "threats")

@@ -4,6 +4,7 @@ Each function takes the caller's record and the decision, and returns the new re
 """
 
 from dataclasses import replace
+from operator import attrgetter
 
 from siaga112.core.bounds import MISSED
 from siaga112.core.model import END_OF_TIME, CallId, Level, Mark, Millis, Origin, ProposalCause
@@ -85,7 +86,15 @@ def lift(record: CallerRecord, lifted: Lift) -> CallerRecord:
         block if block.over_at(lifted.at) else replace(block, lifted=lifted) for block in record.blocks
     )
     record = _answer(replace(record, blocks=blocks), lifted, granted=True)
-    return _decide(record, lifted, confirmed=False)
+    return _decide(_forgive(record, lifted), lifted, confirmed=False)
+
+
+def _forgive(record: CallerRecord, decision: Lift) -> CallerRecord:
+    """Leave no strike later than a decision that forgives it: the PBX's clock may be ahead of ours."""
+    if not decision.forgives or not record.strikes or record.strikes[-1].at <= decision.at:
+        return record
+    strikes = [replace(one, at=min(one.at, decision.at)) for one in record.strikes]
+    return replace(record, strikes=tuple(sorted(strikes, key=attrgetter("order"))))
 
 
 def allow(record: CallerRecord, entry: AllowEntry) -> CallerRecord:
@@ -178,7 +187,7 @@ def dismiss(record: CallerRecord, decision: Lift) -> CallerRecord:
         else block
         for block in record.blocks
     )
-    record = _decide(replace(record, blocks=blocks), decision, confirmed=False)
+    record = _decide(_forgive(replace(record, blocks=blocks), decision), decision, confirmed=False)
     return record if record.block_after(decision.at) else _answer(record, decision, granted=True)
 
 
@@ -298,6 +307,11 @@ def reach(record: CallerRecord, at: Millis) -> CallerRecord:
         return record
     missed = tuple(missed for missed in record.missed if missed.at > at)
     return replace(record, reached=at, missed=missed, attempt=record.attempt if missed else None)
+
+
+def call_back(record: CallerRecord, at: Millis) -> CallerRecord:
+    """Close all of the caller's call-backs, as a person says, whatever times the PBX's clock gave them."""
+    return replace(reach(record, at), missed=(), attempt=None)
 
 
 def attempt(record: CallerRecord, taken: Attempt) -> CallerRecord:

@@ -433,7 +433,7 @@ class Supervisor:
                 audit_entry=self._audit_entry("called back", caller, f"{_times(before)} calls", reason)
             )
 
-        before, _ = await self._change(caller, lambda held: decisions.reach(held, self.clock()), told)
+        before, _ = await self._change(caller, lambda held: decisions.call_back(held, self.clock()), told)
         return _times(before)
 
     # ── marks ────────────────────────────────────────────────────────────────────────────────────
