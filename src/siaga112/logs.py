@@ -4,6 +4,7 @@ That holds for what libraries, threads and Python itself have to say too, and wh
 say comes at most once a second (`sparing`).
 """
 
+import contextlib
 import logging
 import sys
 import threading
@@ -34,7 +35,7 @@ def configure() -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: _Printer(sys.stderr),
         cache_logger_on_first_use=True,
     )
 
@@ -52,6 +53,18 @@ def _drop(_: Any, __: str, ___: structlog.typing.EventDict) -> structlog.typing.
 
 def _quieten_drivers() -> None:
     logging.getLogger("panoramisk").setLevel(logging.CRITICAL)
+
+
+class _Printer(structlog.PrintLogger):
+    """Prints lines. One that cannot be printed (its reader is gone, the disk is full) ends no part."""
+
+    def msg(self, message: str) -> None:
+        """Print a line if possible."""
+        with contextlib.suppress(OSError):
+            super().msg(message)
+
+    log = debug = info = warn = warning = msg
+    fatal = failure = err = error = critical = exception = msg
 
 
 class _Library(logging.Handler):

@@ -133,6 +133,23 @@ class Running:
         async for line in self.process.stderr:  # ends: with the process
             self.lines.put_nowait(json.loads(without_secrets(line.decode())))
 
+    async def silence(self) -> None:
+        """Read its log no longer: every further line fails."""
+        pipe = getattr(self.process, "_transport").get_pipe_transport(2)  # noqa: B009 - asyncio names no other
+        pipe.close()
+        await self._reading
+
+    async def redis_answers(self) -> bool:
+        """Say whether the private Redis takes connections."""
+        try:
+            async with within(PATIENCE, "a connection to the private Redis"):
+                _, writer = await asyncio.open_unix_connection(self.home / "state" / "redis" / "redis.sock")
+        except OSError:
+            await asyncio.sleep(0.02)
+            return False
+        writer.close()
+        return True
+
     async def hears(self, state: str) -> None:
         """Wait until the service manager gets this state."""
         async with within(PATIENCE, f"{state} to the service manager"):
@@ -396,6 +413,15 @@ async def test_a_loop_that_stands_still_while_the_parts_end_ends_the_process(run
     await running.logs("stays")
     assert await running.ask() == ""
     assert await running.ended() == 70
+
+
+async def test_whoever_reads_the_log_may_go(running: Running) -> None:
+    """A log that takes no more lines ends no part, and the parts that fail meanwhile begin anew as ever."""
+    await running.start()
+    await running.silence()
+    await end_private_redis(running.home / "state")
+    await until(running.redis_answers)
+    await running.tells("not_blocked")
 
 
 async def test_a_process_that_was_stopped_as_a_whole_goes_on(running: Running) -> None:
