@@ -3,8 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siaga112.core.model import Caller, Level
-from siaga112.core.standing import NOBODY, Standing
+from siaga112.core.model import FIRST_INSTANT, Caller, Level, Mode, Verdict
+from siaga112.core.regulation import PolicyRules
+from siaga112.core.standing import NOBODY, Standing, verdict
 from siaga112.core.standing_table import Standings
 
 INSTANT = st.integers(1, 2**48 - 1)
@@ -57,6 +58,14 @@ def test_hashes_with_the_same_beginning_are_different_callers() -> None:
         standings.put(caller, NOBODY)
     assert len(standings) == 0
     assert standings.of(Caller(f"h:{1:032x}")) == NOBODY
+
+
+def test_a_block_that_ended_at_the_epoch_is_not_one_without_an_end() -> None:
+    """A hand can write such a standing into Redis or the database; it turns nobody away."""
+    standings = Standings()
+    standings.put(Caller("+6281234567890"), Standing(level=Level.TEMPORARY, until=0))
+    held = standings.of(Caller("+6281234567890"))
+    assert verdict(held, Mode.ENFORCE, FIRST_INSTANT, PolicyRules()).verdict is Verdict.ALLOW
 
 
 def test_what_is_cleared_is_nobodys() -> None:

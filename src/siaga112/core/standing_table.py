@@ -152,7 +152,8 @@ def _split(key: int, hashed: bool) -> tuple[int, tuple[int, ...]]:  # noqa: FBT0
 
 def _pack(standing: Standing) -> tuple[int, ...]:
     """Return the fields of a standing; none for `NOBODY`."""
-    level, until, since = _LEVELS.index(standing.level), standing.until or 0, standing.since
+    level, since = _LEVELS.index(standing.level), standing.since
+    until = 0 if standing.until is None else max(1, standing.until)  # 0 is a block without an end
     if not level and standing == NOBODY:
         return ()
     return until << 2 | level, since << 1 | standing.allowed, standing.warn_until
