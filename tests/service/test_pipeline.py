@@ -28,7 +28,7 @@ from siaga112.core.record import AllowEntry, CallerRecord
 from siaga112.core.tracking.outgoing import OutgoingCalls
 from siaga112.core.tracking.queue_state import QueueState
 from siaga112.core.tracking.tracker import Tracker
-from siaga112.service import recording
+from siaga112.service import reconciling, recording
 from siaga112.service.mode import ModeWatch
 from siaga112.service.pipeline import Pipeline
 from siaga112.service.ports import StoreBrokenError
@@ -396,24 +396,45 @@ class Lines:
         return self._lines
 
 
+def settling(site: Site, *lines: str) -> Reconciler:
+    """Return the reconciler of a site whose queue_log has these lines."""
+    dialplan = replace(DIALPLAN, queues=frozenset({"siaga112"}))
+    rules = in_force(dialplan, RULES)
+    return Reconciler(Lines(*lines), site.store, site.outbox, rules, lambda _: False, lambda: NOW)
+
+
 async def test_queue_log_adds_nothing_to_a_call_that_waits_in_the_outbox() -> None:
     """A call that was seen stays as it was seen: the ledger did not have it yet when queue_log was read."""
     site, whole = Site(), entry(answered(1))
     await site.outbox.append([whole])
     call, second = whole.finding.call.id, NOW // 1_000
-    reconciler = Reconciler(
-        Lines(
-            f"{second + 2}|{call}|siaga112|NONE|ENTERQUEUE||{CALLER}|1",
-            f"{second + 7}|{call}|siaga112|NONE|EXITWITHTIMEOUT|1|1|5",
-        ),
-        site.store,
-        site.outbox,
-        in_force(replace(DIALPLAN, queues=frozenset({"siaga112"})), RULES),
-        lambda _: False,
-        lambda: NOW,
+    reconciler = settling(
+        site,
+        f"{second + 2}|{call}|siaga112|NONE|ENTERQUEUE||{CALLER}|1",
+        f"{second + 7}|{call}|siaga112|NONE|EXITWITHTIMEOUT|1|1|5",
     )
     await reconciler._reconcile_since(0)
     async with site.recording():
         pass
     assert await site.ledger() == [whole]
     assert (await site.record()).missed == ()
+
+
+async def test_a_call_from_queue_log_waits_for_a_disk_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that only queue_log shows is added as soon as the outbox takes it."""
+    monkeypatch.setattr(reconciling, "DELAY_SECONDS", 0.0)
+    site, second = Site(), NOW // 1_000
+    site.outbox.failures = 1
+    reconciler = settling(
+        site,
+        f"{second}|{second}.7|siaga112|NONE|ENTERQUEUE||{CALLER}|1",
+        f"{second}|{second}.7|siaga112|NONE|ABANDON|1|1|0",
+    )
+    reconciler.look_back(0)
+    running = asyncio.create_task(reconciler.run())
+    try:
+        await until(lambda: bool(site.outbox.waiting))
+    finally:
+        running.cancel()
+    (added,) = site.outbox.waiting
+    assert added.finding.outcome is Outcome.ABANDONED

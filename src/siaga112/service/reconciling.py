@@ -98,7 +98,15 @@ class Reconciler:
             await self.ledger.ping()  # raises if the ledger does not answer, so that we try again
             _log.error("not_reconciled", calls=len(failed), detail=str(failed[0]))
         if entries:
+            await self._add(entries, since)
+
+    async def _add(self, entries: Sequence[Entry], since: Millis) -> None:
+        try:
             await self.outbox.append(entries)
+        except OSError as error:
+            _log.error("outbox_failed", lost=0, detail=str(error), remedy="free space in state_dir")
+            self.look_back(since)
+        else:
             _log.info("reconciled", calls=len(entries))
 
     async def _entry(self, evidence: QueueEvidence) -> Entry | None:
