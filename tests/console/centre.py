@@ -84,6 +84,8 @@ class Centre:
     app: Any
     redis: RedisServer
     server: Any = None
+    looking: Any = None
+    """The task that looks for what is new."""
     marked: str = ""
     """A call that is marked genuine."""
     _sessions: list[aiohttp.ClientSession] = field(default_factory=list)
@@ -177,7 +179,7 @@ async def running(folder: Path, redis: RedisServer, **more: Any) -> AsyncIterato
         token = await _people(site)
         server = serving.server_of(site)
         tasks = [asyncio.create_task(site.live.run()), asyncio.create_task(server.serve())]
-        centre = Centre(site, f"http://127.0.0.1:{port}", token, server.config.app, redis, server)
+        centre = Centre(site, f"http://127.0.0.1:{port}", token, server.config.app, redis, server, tasks[0])
         async with asyncio.timeout(PATIENCE):
             await server.listening.wait()
         try:

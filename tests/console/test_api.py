@@ -21,7 +21,7 @@ from tests.console.calls import BLOCKED, GENUINE, MISSED, PROPOSED, entry
 from tests.console.centre import Centre
 from tests.lab import pdf as read
 from tests.samples import RULES, answered
-from tests.waiting import within
+from tests.waiting import until, within
 
 pytestmark = pytest.mark.redis
 PATIENCE: Final = 30.0
@@ -326,3 +326,45 @@ async def test_each_status_that_an_error_may_have_is_described(centre: Centre) -
         assert answer.status == 400
     described = centre.site_app.state.described["paths"]["/api/v1/mode"]["put"]["responses"]
     assert str(answer.status) in described
+
+
+async def test_looks_at_the_same_moment_tell_nothing_twice(
+    centre: Centre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that polls `/now` beside a wall doubles no event, and no figure of the day."""
+    live, records = centre.site.live, centre.site.store.records
+    read_ = records.announcements
+
+    async def slowly(*which: Any) -> Any:
+        found = await read_(*which)
+        await asyncio.sleep(0.05)
+        return found
+
+    monkeypatch.setattr(records, "announcements", slowly)
+    with live.watched():
+        await live.look()
+        await happen(centre, 90)
+        await asyncio.gather(*(live.look() for _ in range(3)))
+        assert live.today
+        assert live.today.total == len(await centre.site.store.ledger_calls(live.today.since, now() + 1))
+    told_ = [one.id for one in live.lately]
+    assert told_ == sorted({*told_})
+
+
+async def test_what_a_poll_has_read_is_told_to_who_follows(centre: Centre) -> None:
+    """Whichever look finds a change wakes the followers: the next heartbeat would be too late."""
+    live, seen = centre.site.live, list[int]()
+    centre.looking.cancel()  # else it would find the change first
+    await asyncio.gather(centre.looking, return_exceptions=True)
+    await live.look()
+
+    async def follow() -> None:
+        async for version in live.changes(PATIENCE):
+            seen.append(version)
+
+    following = asyncio.ensure_future(follow())
+    await until(lambda: len(seen) == 1)
+    await happen(centre, 91)
+    assert (await centre.ask("GET", "now"))[0] == 200
+    await until(lambda: len(seen) > 1)
+    following.cancel()

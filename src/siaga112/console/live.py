@@ -62,6 +62,7 @@ class Live:
         self._centre = centre
         self._clock = clock
         self._condition = asyncio.Condition()
+        self._looking = asyncio.Lock()
         self._wanted = asyncio.Event()
         self._counted: Millis = 0
         self._day_read: Millis = 0
@@ -83,16 +84,12 @@ class Live:
         """Refresh for ever."""
         while True:
             try:
-                changed = await self.look()
+                await self.look()
             except (StoreDownError, StoreBrokenError) as error:
-                changed = self.problem != str(error)
-                self.problem = str(error)
+                await self._failed(error)
             except Exception as error:  # noqa: BLE001 - one bad answer must not end the wall
                 _log.exception("look_failed")
-                changed = self.problem != str(error)
-                self.problem = str(error)
-            if changed:
-                await self._tell()
+                await self._failed(error)
             self._wanted.clear()
             if self.watching:
                 await asyncio.sleep(LOOK_SECONDS)
@@ -100,6 +97,12 @@ class Live:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(IDLE_SECONDS):
                         await self._wanted.wait()
+
+    async def _failed(self, error: Exception) -> None:
+        changed = self.problem != str(error)
+        self.problem = str(error)
+        if changed:
+            await self._tell()
 
     async def _tell(self) -> None:
         self.version += 1
@@ -125,8 +128,17 @@ class Live:
                 async with asyncio.timeout(seconds), self._condition:
                     await self._condition.wait_for(lambda: self.version != seen)  # noqa: B023 - called at once
 
-    async def look(self) -> bool:
-        """Refresh once; return whether anything has changed."""
+    async def look(self) -> None:
+        """Refresh once, and wake the followers if anything has changed.
+
+        One look at a time: two that read the same announcements would count and tell each of them twice.
+        """
+        async with self._looking:
+            changed = await self._look()
+        if changed:
+            await self._tell()
+
+    async def _look(self) -> bool:
         now = self._clock()
         before = self.snapshot, self.mode, self.waiting, self.problem
         told = await self._announcements()
