@@ -3,18 +3,20 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from typing import Any, Final
 
 import aiohttp
 import pytest
 
+from siaga112.app.access import digest
 from siaga112.app.records import now
 from siaga112.console import shapes
 from siaga112.console.api import router
 from siaga112.core.access import Role
 from siaga112.core.caller_id import masked
 from siaga112.core.fold import subject, take
-from siaga112.core.model import Via
+from siaga112.core.model import AuditEntry, Via
 from siaga112.service.ports import AuditFilter
 from siaga112.terminal import rows
 from tests.console.calls import BLOCKED, GENUINE, MISSED, PROPOSED, entry
@@ -284,6 +286,24 @@ async def test_a_program_gets_the_events_it_wants_without_numbers_it_may_not_hav
         assert [one["type"] for one in found] == ["id.siaga112.block.imposed"]
         assert found[0]["data"]["caller"] == masked(BLOCKED)
         assert BLOCKED not in json.dumps(found)
+
+
+@pytest.mark.parametrize("change", [{"revoked_at": 1}, {"until": 1}, {"numbers": False}])
+async def test_a_stream_ends_with_the_right_to_it(centre: Centre, change: dict[str, Any]) -> None:
+    """Nothing more is told to a program whose token ends or may see less: it must come again."""
+    token, records = await centre.give_token(Role.SUPERVISOR), centre.site.store.records
+    stream = told(centre, "?types=call.ended", token=token)
+    first = asyncio.ensure_future(anext(stream))
+    async with within(PATIENCE, "the end of the stream"):
+        await until(lambda: centre.site.live.watching > 0)
+        await happen(centre, 90)
+        assert (await first)["data"]["caller"] == GENUINE
+        held = await records.token(digest(token))
+        assert held
+        await records.keep_token(replace(held, **change), AuditEntry(now(), "test", "token", held.name))
+        centre.site.gate.forget()
+        await happen(centre, 91)
+        assert [one async for one in stream] == []
 
 
 async def test_every_change_is_announced_in_its_own_transaction(centre: Centre) -> None:

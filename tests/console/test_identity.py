@@ -16,6 +16,7 @@ from siaga112.core.model import DAY, AuditEntry, Caller
 from siaga112.words import Language
 from tests.console.calls import BLOCKED
 from tests.console.centre import PASSWORD, Centre
+from tests.waiting import within
 
 pytestmark = pytest.mark.redis
 LINE = AuditEntry(1, "test", "changed", "somebody")
@@ -131,6 +132,27 @@ async def test_who_is_kept_out_is_out_at_once_and_who_has_another_role_too(centr
     await records.keep_person(replace(person, disabled_at=1), LINE)
     while (await browser.get("/wall"))[0] != 303:
         assert time.monotonic() - began < CACHED_SECONDS + 10
+
+
+@pytest.mark.parametrize("how", ["logout", "disabled", "role"])
+async def test_an_open_wall_ends_with_its_session(centre: Centre, how: str) -> None:
+    """Whoever logs out or is kept out sees nothing more, in no window that is open; nor what the role had."""
+    browser, records = await centre.login("Supervisor"), centre.site.store.records
+    async with browser.session.get(f"{centre.url}/live") as wall:
+        async with within(10, "the whole wall"):
+            await wall.content.readuntil(b"event: waits")
+        if how == "logout":
+            assert await browser.post("/logout") == (303, "/login")
+        else:
+            person = await records.person("Supervisor")
+            assert person
+            new = replace(person, role=Role.VIEWER) if how == "role" else replace(person, disabled_at=1)
+            await records.keep_person(new, LINE)
+            centre.site.gate.forget()
+        objection = {"caller": BLOCKED, "reason": "the SIM is new"}
+        assert (await centre.ask("POST", "appeals", json=objection))[0] == 200
+        async with within(10, "the end of the stream"):
+            assert b"event: waits" not in await wall.content.read()
 
 
 async def test_a_token_has_an_end_and_can_be_revoked(centre: Centre) -> None:

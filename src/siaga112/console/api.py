@@ -734,12 +734,7 @@ async def events(
     after = whole(last) if last else (await site.store.records.last_announced() if follow else 0)
     if after is None:
         raise UsageError(say("Last-Event-ID: it is the id of an event, as it was given"))
-    numbers = visitor.numbers and visitor.may(Permission.SHIFT)
-    told = (
-        _told(site, after, wanted, numbers=numbers)
-        if follow
-        else _there(site, after, wanted, numbers=numbers)
-    )
+    told = _told(request, visitor, after, wanted) if follow else _there(site, visitor, after, wanted)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(told, media_type="text/event-stream", headers=headers)
 
@@ -755,33 +750,44 @@ def _types(text: str) -> list[EventType]:
 
 
 async def _there(
-    site: Console, after: int, wanted: frozenset[EventType], *, numbers: bool
+    site: Console, visitor: Visitor, after: int, wanted: frozenset[EventType]
 ) -> AsyncIterator[bytes]:
     """Yield the stored events after that one."""
-    zone, name = site.settings.zone, site.settings.site
     while found := await site.store.records.announcements(after):
         after = found[-1].id
         for one in found:
             if not wanted or one.told.type in wanted:
-                yield as_sse(cloud_event(one, name, zone, numbers=numbers))
+                yield _event(site, visitor, one)
+
+
+def _event(site: Console, visitor: Visitor, one: Announced) -> bytes:
+    numbers = visitor.numbers and visitor.may(Permission.SHIFT)
+    return as_sse(cloud_event(one, site.settings.site, site.settings.zone, numbers=numbers))
 
 
 async def _told(
-    site: Console, after: int, wanted: frozenset[EventType], *, numbers: bool
+    request: Request, visitor: Visitor, after: int, wanted: frozenset[EventType]
 ) -> AsyncIterator[bytes]:
-    """Yield events after that one as they come; followers that keep up share one read."""
-    zone, name, clock = site.settings.zone, site.settings.site, asyncio.get_running_loop().time
+    """Yield events after that one as they come, as long as the token is good.
+
+    Followers that keep up share one read.
+    """
+    site, clock = console(request), asyncio.get_running_loop().time
     spoken = clock()
     yield b": here\n\n"
     with site.live.watched():
         async for _ in site.live.changes(HEARTBEAT_SECONDS):
             while found := await _after(site, after):
+                if not await site.gate.still(request, visitor):
+                    return
                 after = found[-1].id
                 for one in found:
                     if not wanted or one.told.type in wanted:
                         spoken = clock()
-                        yield as_sse(cloud_event(one, name, zone, numbers=numbers))
+                        yield _event(site, visitor, one)
             if clock() - spoken >= HEARTBEAT_SECONDS:
+                if not await site.gate.still(request, visitor):
+                    return
                 spoken = clock()
                 yield b": still here\n\n"
 

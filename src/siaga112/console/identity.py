@@ -22,7 +22,7 @@ from siaga112.app.access import TOKEN, digest
 from siaga112.core.access import MAY, Permission, Role, Session, Token
 from siaga112.core.model import SECOND, AuditEntry, Millis, Via, due
 from siaga112.errors import SiagaError
-from siaga112.service.ports import People
+from siaga112.service.ports import People, StoreBrokenError, StoreDownError
 from siaga112.words import Language
 
 CACHED_SECONDS: Final = 1.0
@@ -181,6 +181,18 @@ class Gate:
         visitor = await self._cached(digest(held.strip()), self._of_token)
         wanted = _language(headers.get("accept-language", ""))
         return replace(visitor, lang=wanted) if visitor and wanted else visitor
+
+    async def still(self, request: Request, visitor: Visitor) -> bool:
+        """Return whether a stream may go on: its session or token is good, with the rights it began with.
+
+        While the records are away nobody can be shut out, and the wall says that they are.
+        """
+        program = visitor.via is Via.API
+        try:
+            found = await (self.program(request.headers) if program else self.visitor(request))
+        except (StoreDownError, StoreBrokenError):
+            return True
+        return found == visitor
 
     async def _cached(self, key: str, find: Callable[[str], Awaitable[Visitor | None]]) -> Visitor | None:
         now = time.monotonic()

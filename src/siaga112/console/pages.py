@@ -120,19 +120,20 @@ async def _fresh(site: Console) -> None:
 @router.get("/live")
 async def live(request: Request, visitor: Annotated[Visitor, person(Permission.WALL)]) -> StreamingResponse:
     """Stream the parts of the wall, and the operator's own call, whenever they change."""
-    site = console(request)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     own = request.query_params.get("own") == "1" and visitor.may(Permission.SHIFT)
-    told = _told(site, request.app.state.wall, visitor, own=own)
+    told = _told(request, request.app.state.wall, visitor, own=own)
     return StreamingResponse(told, media_type="text/event-stream", headers=headers)
 
 
-async def _told(site: Console, written: wall.Wall, visitor: Visitor, *, own: bool) -> AsyncIterator[bytes]:
-    sent: dict[str, str] = {}
+async def _told(request: Request, written: wall.Wall, visitor: Visitor, *, own: bool) -> AsyncIterator[bytes]:
+    site, sent = console(request), dict[str, str]()
     clock = asyncio.get_running_loop().time
     spoken = clock()
     with site.live.watched():
         async for _ in site.live.changes(HEARTBEAT_SECONDS):
+            if not await site.gate.still(request, visitor):
+                return
             parts = {"mine": await wall.mine(site, visitor)} if own else written.parts(site, visitor)
             new = {name: text for name, text in parts.items() if sent.get(name) != text}
             sent |= new
