@@ -1,7 +1,7 @@
 """The contract of the records with the console and with programs, on SQLite and PostgreSQL."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -598,6 +598,36 @@ async def test_a_person_comes_back_and_is_one_however_often_written(records: Dat
     assert await records.person("ratna") == disabled
     lines = await records.audit_entries(0, NOW + DAY)
     assert [line.action for line in lines] == ["user added", "user added", "user changed"]
+
+
+async def test_of_two_changes_of_a_person_neither_undoes_the_other(records: DatabaseRecords) -> None:
+    """Each gets the person as the one before left it, with all others; the line has the stored name."""
+    for one in (RATNA, Person("Budi", Role.OPERATOR)):
+        await records.keep_person(one, LINE)
+    await records.keep_session(Session("a", "Ratna", "c", NOW, NOW))
+    others = list[Person]()
+
+    def disabled(held: Person, rest: Sequence[Person]) -> Person:
+        others.extend(rest)
+        return replace(held, disabled_at=NOW)
+
+    def refused(held: Person, rest: Sequence[Person]) -> Person:
+        raise ValueError(held, rest)
+
+    changed = replace(LINE, action="user changed", subject="rAtNa")
+    await asyncio.gather(
+        records.change_person("Ratna", lambda held, _: replace(held, lang="en"), changed),
+        records.change_person("rAtNa", disabled, replace(changed, detail="disabled"), log_out=True),
+    )
+    assert await records.person("Ratna") == replace(RATNA, lang="en", disabled_at=NOW)
+    assert others == [Person("Budi", Role.OPERATOR)]
+    assert await records.session("a") is None
+    await records.session_seen("a", NOW + 1)
+    assert await records.session("a") is None, "to be seen brings no session back"
+    assert {line.subject for line in await records.audit_entries(0, NOW + DAY)} == {"Ratna"}
+    assert await records.change_person("Nobody", disabled, changed) is None
+    with pytest.raises(ValueError, match="Ratna"):
+        await records.change_person("Ratna", refused, changed)
 
 
 async def test_a_token_is_found_by_its_digest_alone(records: DatabaseRecords) -> None:

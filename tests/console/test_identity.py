@@ -10,12 +10,19 @@ import pytest
 from siaga112.app.access import digest
 from siaga112.app.records import now
 from siaga112.console.hiding import Hiding
-from siaga112.console.identity import CACHED_SECONDS, FREE_TRIES, Gate, NobodyError, TooOftenError
-from siaga112.core.access import Role
+from siaga112.console.identity import (
+    CACHED_SECONDS,
+    FREE_TRIES,
+    SEEN_EVERY,
+    Gate,
+    NobodyError,
+    TooOftenError,
+)
+from siaga112.core.access import Permission, Person, Role
 from siaga112.core.model import DAY, AuditEntry, Caller
 from siaga112.words import Language
 from tests.console.calls import BLOCKED
-from tests.console.centre import PASSWORD, Centre
+from tests.console.centre import HASH, PASSWORD, Centre
 from tests.waiting import within
 
 pytestmark = pytest.mark.redis
@@ -132,6 +139,51 @@ async def test_who_is_kept_out_is_out_at_once_and_who_has_another_role_too(centr
     await records.keep_person(replace(person, disabled_at=1), LINE)
     while (await browser.get("/wall"))[0] != 303:
         assert time.monotonic() - began < CACHED_SECONDS + 10
+
+
+async def test_of_two_admins_who_shut_each_other_out_one_remains(centre: Centre) -> None:
+    """Whoever comes first: the other is told that nobody would be left."""
+    records = centre.site.store.records
+    await records.keep_person(Person("Second", Role.ADMIN, HASH), LINE)
+    one, other = await centre.login("Admin"), await centre.login("Second")
+    await asyncio.gather(
+        one.post("/people/change", {"did": "disable", "name": "Second"}),
+        other.post("/people/change", {"did": "role", "name": "Admin", "role": "viewer"}),
+    )
+    assert sum(person.may(Permission.PEOPLE) for person in await records.people()) == 1
+
+
+async def test_who_is_disabled_stays_so_whatever_they_write_meanwhile(centre: Centre) -> None:
+    """A choice of language at that moment writes the language, and not the person as it was before."""
+    admin, browser = await centre.login("Admin"), await centre.login("Supervisor")
+    storm = [browser.post("/lang", {"lang": lang}) for lang in ("id", "en") * 8]
+    disabling = admin.post("/people/change", {"did": "disable", "name": "Supervisor"})
+    await asyncio.gather(*storm[:8], disabling, *storm[8:])
+    person = await centre.site.store.records.person("Supervisor")
+    assert person
+    assert person.disabled_at
+
+
+async def test_a_session_that_ends_while_it_is_used_is_over(
+    centre: Centre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That it was seen is noted only of a session that is still there."""
+    browser, records = await centre.login("Supervisor"), centre.site.store.records
+    key = digest(next(iter(browser.session.cookie_jar)).value)
+    read = records.session
+
+    async def ended(which: str) -> object:
+        found = await read(which)
+        await records.end_sessions(digest=which)
+        return found
+
+    found = await read(key)
+    assert found
+    await records.keep_session(replace(found[0], seen=now() - 2 * SEEN_EVERY))
+    centre.site.gate.forget()
+    monkeypatch.setattr(records, "session", ended)
+    assert (await browser.get("/wall"))[0] == 200
+    assert await read(key) is None
 
 
 @pytest.mark.parametrize("how", ["logout", "disabled", "role"])

@@ -1,7 +1,7 @@
 """`user`, `token`, `webhooks`: who may use the console and the API, and which programs get events."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated, Final
@@ -10,11 +10,11 @@ import typer
 
 from siaga112.adapters import passwords
 from siaga112.adapters.database.records import DatabaseRecords
-from siaga112.app.access import digest, new_token
+from siaga112.app.access import change_rights, digest, new_token
 from siaga112.app.records import now
 from siaga112.cli.options import ByOption, JsonOption, span
 from siaga112.cli.site import settings, speaker, with_records
-from siaga112.core.access import Permission, Person, Role, Token, named
+from siaga112.core.access import Person, Role, Token, named
 from siaga112.core.model import AuditEntry
 from siaga112.errors import Said, SiagaError, UsageError, saying
 from siaga112.terminal import labels, printing, rows, tables
@@ -81,16 +81,28 @@ def user(
         case UserAction.ROLE:
             if role is None:
                 raise _no_role(called)
-            with_records(lambda records: _change(records, called, by, role=role))
+            new_role = role
+            with_records(
+                lambda records: _change(
+                    records, called, lambda held: replace(held, role=new_role), f"role {new_role}", by
+                )
+            )
             as_ = labels.word(role, t)
             printing.wrapped(t("{who} is {role} now, and logged out everywhere", who=called, role=as_))
         case UserAction.PASSWORD:
             hashed = _password()
-            with_records(lambda records: _change(records, called, by, password=hashed))
+            with_records(
+                lambda records: _change(
+                    records, called, lambda held: replace(held, password=hashed), "password", by
+                )
+            )
             printing.wrapped(t("{who} has a new password, and is logged out everywhere", who=called))
         case _:
             keep_out = action is UserAction.DISABLE
-            with_records(lambda records: _keep_out(records, called, by, keep_out=keep_out))
+            at, told = (now(), "disabled") if keep_out else (None, "enabled")
+            with_records(
+                lambda records: _change(records, called, lambda held: replace(held, disabled_at=at), told, by)
+            )
             said = say("{who} gets in no more") if keep_out else say("{who} may use the console again")
             printing.wrapped(t(said, who=called))
 
@@ -143,33 +155,12 @@ async def _add(records: DatabaseRecords, new: Person, by: str) -> None:
     await records.keep_person(new, AuditEntry(now(), by, "user added", new.name, new.role.value))
 
 
-async def _held(records: DatabaseRecords, name: str) -> Person:
-    held = await records.person(name)
-    if held is None:
-        raise SiagaError(say("there is no user {who} (siaga112 user list)"), who=name)
-    return held
-
-
 async def _change(
-    records: DatabaseRecords, name: str, by: str, role: Role | None = None, password: str | None = None
+    records: DatabaseRecords, name: str, change: Callable[[Person], Person], told: str, by: str
 ) -> None:
-    held = await _held(records, name)
-    new = replace(held, role=role or held.role, password=password or held.password)
-    await _kept(records, held, new, f"role {role}" if role else "password", by)
-
-
-async def _keep_out(records: DatabaseRecords, name: str, by: str, *, keep_out: bool) -> None:
-    held = await _held(records, name)
-    new = replace(held, disabled_at=now() if keep_out else None)
-    await _kept(records, held, new, "disabled" if keep_out else "enabled", by)
-
-
-async def _kept(records: DatabaseRecords, held: Person, new: Person, told: str, by: str) -> None:
-    people: Sequence[Person] = [one for one in await records.people() if one.name != held.name]
-    if held.may(Permission.PEOPLE) and not any(one.may(Permission.PEOPLE) for one in (*people, new)):
-        raise SiagaError(say("nobody would be left who can let others in: make another admin first"))
-    await records.keep_person(new, AuditEntry(now(), by, "user changed", held.name, told))
-    await records.end_sessions(person=held.name)
+    line = AuditEntry(now(), by, "user changed", name, told)
+    if await change_rights(records, name, change, line) is None:
+        raise SiagaError(say("there is no user {who} (siaga112 user list)"), who=name)
 
 
 def token(  # noqa: PLR0917 - one parameter an option

@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Annotated, Any, Final
@@ -11,7 +11,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from siaga112.adapters import passwords
-from siaga112.app.access import digest, new_token
+from siaga112.app.access import change_rights, digest, new_token
 from siaga112.app.deeds import details
 from siaga112.app.records import now
 from siaga112.console.access import console, person
@@ -172,10 +172,10 @@ async def lang(
     """Change this person's language."""
     _trusted(request, visitor, csrf)
     site = console(request)
-    if held := await site.store.records.person(visitor.name):
-        line = AuditEntry(now(), visitor.name, "language", held.name, lang.value, via=visitor.via)
-        await site.store.records.keep_person(replace(held, lang=lang.value), line)
-        site.gate.forget()
+    line = AuditEntry(now(), visitor.name, "language", visitor.name, lang.value, via=visitor.via)
+    spoken = lang.value
+    await site.store.records.change_person(visitor.name, lambda held, _: replace(held, lang=spoken), line)
+    site.gate.forget()
     return RedirectResponse(_local(back) or home(visitor), 303)
 
 
@@ -577,7 +577,8 @@ async def add_person(  # noqa: PLR0917 - one parameter a field
         if await site.store.records.person(called):
             raise SiagaError(say("there is a user {who} already"), who=called)
         made = Person(called, role, _hashed(password), None, now(), visitor.name)
-        await _keep(site, visitor, made, "user added", role.value)
+        line = AuditEntry(now(), visitor.name, "user added", called, role.value, via=visitor.via)
+        await site.store.records.keep_person(made, line)
         return t("{who} is a user now", who=called)
 
     return await _done(request, visitor, csrf, act(), "/people")
@@ -598,42 +599,30 @@ async def change_person(  # noqa: PLR0917 - one parameter a field
     async def act() -> str:
         site = console(request)
         t = site.t(visitor)
-        held = await site.store.records.person(name)
-        if held is None:
+        change, told = _change(did, role, password)
+        line = AuditEntry(now(), visitor.name, "user changed", name, told, via=visitor.via)
+        new = await change_rights(site.store.records, name, change, line)
+        if new is None:
             raise SiagaError(say("there is no user {who}"), who=name)
-        new, told = _changed(held, did, role, password)
-        await _require_admin(site, held, new)
-        await _keep(site, visitor, new, "user changed", told)
-        await site.store.records.end_sessions(person=held.name)
-        return t("{who} is changed, and logged out everywhere", who=held.name)
+        site.gate.forget()
+        return t("{who} is changed, and logged out everywhere", who=new.name)
 
     return await _done(request, visitor, csrf, act(), "/people")
 
 
-def _changed(held: Person, did: str, role: Role | None, password: str) -> tuple[Person, str]:
+def _change(did: str, role: Role | None, password: str) -> tuple[Callable[[Person], Person], str]:
+    """Return what a form does to a person, and how the audit trail says so."""
+    at = now()
     match did:
         case "role":
-            new = role or held.role
-            return replace(held, role=new), f"role {new}"
+            return lambda held: replace(held, role=role or held.role), f"role {role or ''}".strip()
         case "password":
-            return replace(held, password=_hashed(password)), "password"
+            hashed = _hashed(password)
+            return lambda held: replace(held, password=hashed), "password"
         case "disable":
-            return replace(held, disabled_at=now()), "disabled"
+            return lambda held: replace(held, disabled_at=at), "disabled"
         case _:
-            return replace(held, disabled_at=None), "enabled"
-
-
-async def _require_admin(site: Console, held: Person, new: Person) -> None:
-    """Check that at least one administrator remains."""
-    people = [one for one in await site.store.records.people() if one.name != held.name]
-    if not any(one.may(Permission.PEOPLE) for one in (*people, new)):
-        raise SiagaError(say("nobody would be left who can let others in: make another admin first"))
-
-
-async def _keep(site: Console, visitor: Visitor, made: Person, action: str, detail: str) -> None:
-    line = AuditEntry(now(), visitor.name, action, made.name, detail, via=visitor.via)
-    await site.store.records.keep_person(made, line)
-    site.gate.forget()
+            return lambda held: replace(held, disabled_at=None), "enabled"
 
 
 def _named(name: str) -> str:

@@ -216,7 +216,7 @@ class Gate:
         if person.disabled_at is not None or abs(now - session.seen) > self._idle:
             return None
         if due(session.seen, now, SEEN_EVERY):
-            await self._people.keep_session(replace(session, seen=now))
+            await self._people.session_seen(key, now)
         lang = Language(person.lang) if person.lang in list(Language) else self._lang
         return Visitor(person.name, person.role, Via.CONSOLE, lang, csrf=session.csrf, session=key)
 

@@ -477,6 +477,21 @@ class People(Protocol):
     async def keep_person(self, person: Person, line: AuditEntry) -> None:
         """Write a person, replacing the one with that name, with an audit line."""
 
+    async def change_person(
+        self,
+        name: str,
+        change: Callable[[Person, Sequence[Person]], Person],
+        line: AuditEntry,
+        *,
+        log_out: bool = False,
+    ) -> Person | None:
+        """Change the person with that name, ignoring case; return the new person, None if there is none.
+
+        `change` gets the person and all others, in the transaction that writes: of two changes at once,
+        neither undoes the other. If it raises, nothing is written. `line`: the audit line, which gets the
+        person's name as it is stored. `log_out`: also end the person's sessions.
+        """
+
     async def tokens(self) -> Sequence[Token]:
         """Return all tokens, sorted by name."""
 
@@ -491,6 +506,9 @@ class People(Protocol):
 
     async def keep_session(self, session: Session, line: AuditEntry | None = None) -> None:
         """Write a session, replacing the one with that digest, with an audit line for a login."""
+
+    async def session_seen(self, digest: str, at: Millis) -> None:
+        """Note that a session was used, if it has not been ended meanwhile."""
 
     async def end_sessions(self, *, digest: str = "", person: str = "", before: Millis = 0) -> None:
         """End one session, all of a person, or all that have been idle since `before`."""

@@ -1,7 +1,8 @@
 """Users of the console and the API: people, their sessions, and programs' tokens."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
@@ -33,6 +34,34 @@ class People(Site):
             self.note(connection, line)
 
         await self.act(act)
+
+    async def change_person(
+        self,
+        name: str,
+        change: Callable[[Person, Sequence[Person]], Person],
+        line: AuditEntry,
+        *,
+        log_out: bool = False,
+    ) -> Person | None:
+        """Change a person in one transaction; see `service.ports.People.change_person`."""
+
+        def act(connection: Connection) -> Person | None:
+            found = connection.execute(select(PERSON).where(PERSON.c.site == self.site)).all()
+            people = [
+                one for row in found for one in self.readable(row.name, lambda it: read(it, _person), row)
+            ]
+            held = next((one for one in people if one.name.casefold() == name.casefold()), None)
+            if held is None:
+                return None
+            new = change(held, [one for one in people if one is not held])
+            self.upsert(connection, PERSON, [_person_values(new)])
+            if log_out:
+                whose = SESSION.c.site == self.site, SESSION.c.person == new.name
+                connection.execute(delete(SESSION).where(*whose))
+            self.note(connection, replace(line, subject=held.name))
+            return new
+
+        return await self.act(act)
 
     async def tokens(self) -> Sequence[Token]:
         """Return all tokens, ordered by name."""
@@ -80,6 +109,15 @@ class People(Site):
             self.upsert(connection, SESSION, [_session_values(session)])
             if line:
                 self.note(connection, line)
+
+        await self.act(act)
+
+    async def session_seen(self, digest: str, at: Millis) -> None:
+        """Note that a session was used, if it has not been ended meanwhile."""
+
+        def act(connection: Connection) -> None:
+            mine = SESSION.c.site == self.site, SESSION.c.digest == digest
+            connection.execute(update(SESSION).where(*mine).values(seen=at))
 
         await self.act(act)
 
