@@ -81,6 +81,31 @@ async def test_numbers_are_masked_until_asked_for_and_that_is_noted(centre: Cent
     assert BLOCKED not in json.dumps(told)
 
 
+async def test_no_name_of_a_recording_tells_a_number_that_is_masked(centre: Centre) -> None:
+    """FreePBX puts the caller's number into the file's name."""
+    one = answered(90, now() - 60_000, GENUINE)
+    name = "2026/11/29/external-112-081244444444-20261129-162210-1795966930.90.wav"
+    told_ = entry(replace(one, recording=name))
+    await centre.site.store.records.transaction([subject(told_)], lambda work: take(work, told_, RULES))
+    for path in ("calls?limit=1", f"calls/{one.id}"):
+        _, shown = await centre.ask("GET", path)
+        assert "81244444444" not in json.dumps(shown)
+        _, shown = await centre.ask("GET", path, params={"reveal": "true"})
+        assert name in json.dumps(shown)
+
+
+async def test_no_answer_tells_a_number_to_a_token_that_may_not_see_it(centre: Centre) -> None:
+    """A decision on a call says what is now so for its caller, masked."""
+    blind = await centre.give_token(Role.SUPERVISOR, numbers=False)
+    strike = (await centre.record(BLOCKED)).strikes[0]
+    status, done = await centre.ask(
+        "POST", f"calls/{strike.call}/void", token=blind, json={"reason": "forged"}
+    )
+    assert status == 200
+    assert masked(BLOCKED) in done["said"]
+    assert BLOCKED not in json.dumps(done)
+
+
 async def test_the_evidence_sheet_is_for_tokens_that_may_see_numbers(centre: Centre) -> None:
     """Only a token that may see numbers gets the evidence sheet, as HTML or PDF, and it is audited."""
     status, text = await centre.ask("GET", f"callers/{BLOCKED}/sheet?lang=id")

@@ -21,7 +21,7 @@ from siaga112.console.site import Console
 from siaga112.core import durations
 from siaga112.core.access import MAY, Permission
 from siaga112.core.announcements import EventType
-from siaga112.core.caller_id import HASH, masked, sought
+from siaga112.core.caller_id import HASH, masked, masked_in, sought
 from siaga112.core.model import CallId, Mark, Millis, Outcome, Reason
 from siaga112.core.period import read
 from siaga112.core.text import whole
@@ -96,7 +96,12 @@ def _masked(row: Row, *, whole: bool) -> Row:
 
 
 def _hidden_number(key: str, value: object) -> object:
-    """Mask a number; the subject of an audit entry may also be a call or the site."""
+    """Mask a number; the subject of an audit entry may also be a call or the site.
+
+    Many a PBX writes the number into the name of a recording, in a spelling of its own: the name is withheld.
+    """
+    if key == "recording":
+        return None
     if key not in _NUMBERS or not isinstance(value, str):
         return value
     return masked(value) if key != "subject" or value.startswith(("+", HASH)) else value
@@ -202,7 +207,8 @@ async def set_mode(
 
 
 def _said(site: Console, visitor: Visitor, said: str) -> Response:
-    return answered({"said": said, "late": site.late(visitor)})
+    """Respond with a sentence; a decision on a call names the caller, whom not every token may see."""
+    return answered({"said": said if visitor.numbers else masked_in(said), "late": site.late(visitor)})
 
 
 # ── calls ────────────────────────────────────────────────────────────────────────────────────────

@@ -93,7 +93,7 @@ class Me(_Shape):
 
 
 class CallRow(_Shape):
-    """A call of the ledger. Numbers are masked unless `reveal` is asked for."""
+    """A call of the ledger. Without `reveal` numbers are masked, and `recording` is null: it may have one."""
 
     call: str
     started: datetime
