@@ -256,6 +256,20 @@ def test_a_suspended_block_is_said_to_be_suspended() -> None:
     said = told(record)
     assert "The block on this number is suspended until the objection to it is decided." in said
     assert "not blocked" not in said
+    assert "beside this one" not in said, "there is no other"
+    assert "until 4 Mar 2026 14:04: suspended until the objection to it is decided" in said
+
+
+def test_of_an_old_block_nobody_is_said_to_have_entered_the_number() -> None:
+    """Its calls are past their age: only their numbers are left, and what imposed it is the rule."""
+    held = replace(blocked(6).blocks[0], level=Level.PERMANENT, since=NOW - 500 * DAY, until=None)
+    said = told(CallerRecord(CALLER, blocks=(held,)))
+    assert "The system imposed the block by itself, by this rule." in said
+    assert "and 6 more, of which only the numbers are kept" in said
+    assert "A supervisor entered the number" not in said
+    assert "A number can be forged" in said
+    by_hand = replace(held, origin=Origin.MANUAL, calls=(), reason="threats")
+    assert "A supervisor entered the number; no call" in told(CallerRecord(CALLER, blocks=(by_hand,)))
 
 
 def test_a_block_that_was_confirmed_in_a_review_names_the_person() -> None:

@@ -442,8 +442,12 @@ class _Writer:
 
     def _end(self, block: Block) -> str:
         t, lifted = self.t, block.lifted
+        if lifted is None and block.over_at(self.story.now):
+            return t("it ended by itself")
+        if lifted is None and self.record.suspended(block):
+            return t("suspended until the objection to it is decided")
         if lifted is None:
-            return t("it ended by itself") if block.over_at(self.story.now) else t("it holds beside this one")
+            return t("it holds beside this one")
         by, reason = _clipped(lifted.by, "by"), _clipped(labels.because(lifted.reason, t), "reason")
         mistaken = say("lifted on {at} by {by}, as a mistake: {reason}")
         said = mistaken if lifted.mistake else say("lifted on {at} by {by}: {reason}")
@@ -452,8 +456,10 @@ class _Writer:
     def known(self, found: Sequence[_Found], block: Block | None) -> Iterator[str]:
         """Yield how reliable the number is."""
         t, vouched = self.t, sum(one.attested for one in found)
+        forged = t("A number can be forged, and a telephone used by others: if it was not you, object.")
+        if not found and block:  # the calls of an old block are gone, but it rested on some
+            yield forged if block.calls else t("A supervisor entered the number; no call is counted.")
         if not found:
-            yield from [t("A supervisor entered the number; no call is counted.")] if block else []
             return
         yield t(
             "The network delivered this number with each of the calls, and the exchange "
@@ -469,7 +475,7 @@ class _Writer:
         else:
             yield t("No telephone company vouches for the number (not attested).")
         if vouched < len(found):
-            yield t("A number can be forged, and a telephone used by others: if it was not you, object.")
+            yield forged
 
 
 def _zone(local: datetime) -> str:
