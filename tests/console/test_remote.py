@@ -6,16 +6,20 @@ from pathlib import Path
 
 import pytest
 
+from siaga112.app.lists import lists
 from siaga112.app.records import now
+from siaga112.console.identity import Visitor
 from siaga112.core.access import Role
 from siaga112.core.holdings import Kind
 from siaga112.core.model import Via
+from siaga112.words import Language
 from tests import warm
 from tests.console.calls import BLOCKED, GENUINE, MISSED, PROPOSED
 from tests.console.centre import Centre
 from tests.lab import pdf as read
 
 pytestmark = pytest.mark.redis
+SUPERVISOR = Visitor("Supervisor", Role.SUPERVISOR, Via.CLI, Language.EN)
 
 
 async def command(centre: Centre, home: Path, *words: str, token: str | None = None) -> tuple[int, str, str]:
@@ -92,6 +96,30 @@ async def test_a_list_is_printed_as_on_the_machine_itself(
     code, out, err = await command(centre, tmp_path, *words.split())
     assert (code, err) == (0, "")
     assert shown in out
+
+
+@pytest.mark.parametrize("words", ["audit", "calls", "calls --last 3", "calls --call {call}", "callbacks"])
+async def test_a_script_reads_the_same_rows_in_the_same_order(
+    centre: Centre, tmp_path: Path, words: str
+) -> None:
+    """With `--api` as on the machine itself, but for a link that only a supervisor's browser follows."""
+    desk = lists(centre.site.desk(SUPERVISOR), centre.site.settings)
+    (call, *_) = await centre.site.store.entries_of(GENUINE)
+    for number in (BLOCKED, MISSED):
+        await centre.ask("PUT", f"allowed/{number}", json={"reason": "clinic"})
+    asked = {
+        "audit": lambda: desk.audit("30d"),
+        "calls": lambda: desk.calls("24h"),
+        "calls --last 3": lambda: desk.calls("", last=3),
+        "calls --call {call}": lambda: desk.calls("24h", call=call.finding.call.id),
+        "callbacks": desk.callbacks,
+    }[words]
+    here = [{name: one for name, one in row.items() if name != "recording_url"} for row in await asked()]
+    code, out, err = await command(
+        centre, tmp_path, *words.format(call=call.finding.call.id).split(), "--json"
+    )
+    assert (code, err) == (0, "")
+    assert json.loads(out)[: len(here)] == json.loads(json.dumps(here))
 
 
 async def test_the_evidence_sheet_is_written_where_the_command_runs(centre: Centre, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from siaga112.reasons import plainly
 from siaga112.service.asking import ASK_FIRST, Cause, Caution
 from siaga112.service.marking import ReportDetails
 from siaga112.service.supervisor import AskFirstError
+from siaga112.terminal import rows
 from siaga112.terminal.evidence import Form
 from siaga112.terminal.rows import Row
 from siaga112.words import Language, say
@@ -224,7 +225,8 @@ class RemoteLists:
     ) -> list[Row]:
         """List calls, oldest first, as `Lists.calls` does."""
         if call:
-            return [await self._call(call)]
+            row = await self._call(call)
+            return [row if explain else {name: row[name] for name in rows.SUMMARY_NAMES}]
         wanted: Row = {"since": since or EVER, "until": until, "outcome": outcome, "caller": caller}
         found = (await self._all("calls", wanted, last))[::-1]
         if not explain:
@@ -277,8 +279,8 @@ class RemoteLists:
         return await self._all("callbacks", {})
 
     async def audit(self, since: str) -> list[Row]:
-        """List what people did."""
-        return await self._all("audit", {"since": since})
+        """List what people did, oldest first."""
+        return (await self._all("audit", {"since": since}))[::-1]
 
     async def mode(self) -> Mode:
         """Return the mode in force."""
