@@ -7,11 +7,12 @@ from functools import partial
 from typing import Any, Final
 
 import pytest
+from sqlalchemy import update
 
 from siaga112.adapters.database import announced, ledger
 from siaga112.adapters.database.connect import connect
 from siaga112.adapters.database.records import DatabaseRecords
-from siaga112.adapters.database.schema import EVENT, TALLY
+from siaga112.adapters.database.schema import AUDIT, BLOCK, EVENT, TALLY
 from siaga112.core import decisions
 from siaga112.core.access import Person, Role, Session, Token
 from siaga112.core.announcements import KEPT, Announcement, EventType
@@ -258,8 +259,28 @@ async def test_pages_of_call_backs_begin_with_who_was_not_served(records: Databa
     for n in range(8):
         missed = (MissedCall(call_id(n), NOW - n * SECOND, 12_000, reason=reasons[n % 2]),)
         await change(records, partial(replace, missed=missed), number(n))
-    found = [one.caller for start in (0, 3, 6) for one in await records.missed_page(3, start)]
-    assert found == [number(n) for n in (7, 5, 3, 1, 6, 4, 2, 0)]
+    found = list[CallerRecord]()
+    for _ in range(4):
+        found += await records.missed_page(3, (found[-1].pressing, found[-1].caller) if found else None)
+    assert [one.caller for one in found] == [number(n) for n in (7, 5, 3, 1, 6, 4, 2, 0)]
+
+
+async def test_a_record_that_cannot_be_read_ends_no_list(records: DatabaseRecords) -> None:
+    """A page is full as long as there is more: whoever reads page by page would stop at a short one."""
+    for n in range(5):
+        missed = (MissedCall(call_id(n), NOW + n, 12_000),)
+        both = partial(replace, missed=missed, blocks=(block(NOW - n, None),))
+        await change(records, both, number(n))
+    spoil = update(BLOCK).where(BLOCK.c.caller.in_([number(1), number(2)])).values(level="for ever")
+    await records.act(lambda connection: connection.execute(spoil))
+    for page in (await records.blocked_page(NOW, 2), await records.missed_page(2)):
+        assert [one.caller for one in page] == [number(0), number(3)]
+    lines = [AuditEntry(NOW + n, "ratna", "block", f"{n}") for n in range(4)]
+    await write(records, *(Change(audit_entry=line) for line in lines))
+    unknown = update(AUDIT).where(AUDIT.c.subject == "2").values(via="pigeon")
+    await records.act(lambda connection: connection.execute(unknown))
+    found = await records.audit_page(AuditFilter(NOW, NOW + 9), 2)
+    assert [line.subject for _, line in found] == ["3", "1"]
 
 
 async def test_pages_of_the_audit_trail_give_each_line_once(records: DatabaseRecords) -> None:

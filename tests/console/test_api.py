@@ -19,7 +19,7 @@ from siaga112.core.fold import subject, take
 from siaga112.core.model import AuditEntry, Via
 from siaga112.service.ports import AuditFilter
 from siaga112.terminal import rows
-from tests.console.calls import BLOCKED, GENUINE, MISSED, PROPOSED, entry
+from tests.console.calls import BLOCKED, GENUINE, MISSED, NEW, PROPOSED, entry, left
 from tests.console.centre import Centre
 from tests.lab import pdf as read
 from tests.samples import RULES, answered
@@ -47,6 +47,25 @@ async def test_a_list_is_paged_and_each_row_comes_once(centre: Centre) -> None:
         if path.startswith("calls"):
             assert found == whole["items"]
             assert [one["started"] for one in found] == sorted((o["started"] for o in found), reverse=True)
+
+
+async def test_who_is_reached_meanwhile_takes_nobody_off_the_next_page(centre: Centre) -> None:
+    """A call-back that another operator closes between two pages moves nobody past the reader."""
+    at = now() - 60_000
+    late = [left(90 + nth, at + nth, caller) for nth, caller in enumerate((NEW, PROPOSED))]
+    await centre.site.store.records.transaction(
+        [subject(one) for one in late], lambda work: [take(work, one, RULES) for one in late]
+    )
+    found = list[str]()
+    cursor: str | None = ""
+    while cursor is not None:
+        _, page = await centre.ask("GET", f"callbacks?limit=1&reveal=true&cursor={cursor}")
+        found += [one["caller"] for one in page["items"]]
+        if len(found) == 1:
+            done = await centre.ask("POST", f"callbacks/{found[0]}", json={"did": "reached"})
+            assert done[0] == 200
+        cursor = page["next"]
+    assert found == [MISSED, NEW, PROPOSED]
 
 
 @pytest.mark.parametrize(

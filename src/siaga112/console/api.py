@@ -648,11 +648,9 @@ async def callbacks(
 ) -> Response:
     """List the callers who wait for a call-back, most urgent first."""
     site = console(request)
-    place = place_of(cursor)
-    offset = place[0] if place else 0
-    found = await site.store.records.missed_page(limit, offset)
+    found = await site.store.records.missed_page(limit, place_of(cursor))
     listed = [rows.missed(record, site.settings.zone) for record in found]
-    after = cursor_of(offset + limit) if len(found) == limit else None
+    after = cursor_of(*rows.need(found[-1])) if len(found) == limit else None
     return await _listed(site, visitor, "numbers to call back", listed, after, reveal=reveal)
 
 

@@ -179,11 +179,9 @@ async def callbacks(
 ) -> HTMLResponse:
     """List the callers who wait for a call-back, most urgent first."""
     site = console(request)
-    place = place_of(cursor)
-    offset = place[0] if place else 0
-    found = await site.store.records.missed_page(PAGE, offset)
+    found = await site.store.records.missed_page(PAGE, place_of(cursor))
     listed = [rows.missed(one, site.settings.zone) | {"record": one} for one in found]
-    after = cursor_of(offset + PAGE) if len(found) == PAGE else None
+    after = cursor_of(*rows.need(found[-1])) if len(found) == PAGE else None
     return page(request, "callbacks.html.j2", visitor, listed=listed, after=after)
 
 

@@ -15,6 +15,10 @@ CHOSEN: Final = frozenset({Reason.LEFT_CHOOSING, Reason.AFTER_CHOICE})
 """Reasons of callers who hung up after a choice in the menu."""
 
 
+URGENCY: Final = 10_000_000_000_000_000
+"""More than any instant: urgency times this, plus the instant, sorts by both as one number."""
+
+
 @value
 class Strike:
     """One counted misuse: the call it rests on, and why (a `Reason`, or the mark `prank` or `silent`).
@@ -236,6 +240,11 @@ class CallerRecord:
     def appeal(self) -> Appeal | None:
         """The open appeal, if any."""
         return next((appeal for appeal in self.appeals if appeal.decided is None), None)
+
+    @property
+    def pressing(self) -> int:
+        """The place on the call-back list: the urgency of the most urgent call, then when it was."""
+        return min((missed.need * URGENCY + missed.at for missed in self.missed), default=0)
 
     def suspended(self, block: Block) -> bool:
         """Return whether an open appeal suspends this block."""

@@ -179,10 +179,9 @@ def objection(held: Appeal, zone: ZoneInfo) -> Row:
     }
 
 
-def need(record: CallerRecord) -> tuple[int, Millis, str]:
+def need(record: CallerRecord) -> tuple[int, str]:
     """Return a sort key, the most urgent call-back first: whom we failed, who left, who made a choice."""
-    worst = min(record.missed, key=lambda missed: (missed.need, missed.at))
-    return worst.need, worst.at, record.caller
+    return record.pressing, record.caller
 
 
 def missed(record: CallerRecord, zone: ZoneInfo) -> Row:
