@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from pydantic import SecretStr
 
 from siaga112.adapters import pdf
 from siaga112.app.records import now
@@ -354,6 +355,27 @@ async def test_privacy_gives_and_erases_what_is_held(centre: Centre) -> None:
     assert "good: erased; 2 calls stay" in await browser.done("/forget", again=GENUINE, **fields)
     _, text = await browser.get(to)
     assert json.loads(text)["calls"] == []
+
+
+@pytest.mark.parametrize("trouble", ["a file", "Redis"])
+async def test_what_erasing_left_in_files_is_said_as_the_command_says_it(
+    centre: Centre, trouble: str
+) -> None:
+    """Nobody writes to a citizen that all is erased while a file of ours has the number."""
+    site = centre.site
+    if trouble == "a file":
+        (site.settings.state_dir / "outbox.db").write_text("no database")
+        wanted = "erased, but not in the files of"
+    else:  # the private one, which is not there to write its file
+        private = site.settings.redis.model_copy(update={"url": SecretStr("embedded")})
+        site.settings = site.settings.model_copy(update={"redis": private})
+        wanted = "erased, but Redis has not written its file anew: the number is in it"
+    fields = {"number": GENUINE, "again": GENUINE, "reason": "asked by letter"}
+    told = await (await centre.login("Privacy")).done("/forget", **fields)
+    assert told.startswith(f"bad: {wanted}")
+    token = await centre.give_token(Role.PRIVACY)
+    status, told = await centre.ask("DELETE", f"callers/{GENUINE}", params={"reason": "letter"}, token=token)
+    assert (status, told["detail"].startswith(wanted)) == (422, True)
 
 
 async def test_what_is_kept_as_evidence_is_listed_and_erased_by_nobody(centre: Centre) -> None:

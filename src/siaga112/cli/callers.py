@@ -8,13 +8,13 @@ from typing import Annotated, Final
 
 import typer
 
-from siaga112.app.desk import forget_in_files
+from siaga112.app.desk import forget_in_files, require_rewritten
 from siaga112.cli import invocation
 from siaga112.cli.options import ByOption, JsonOption, NumberArgument, OutputOption, ReasonOption
 from siaga112.cli.site import ask, decide, number, settings, speaker, with_supervisor
 from siaga112.core.caller_id import sought
 from siaga112.core.model import Caller
-from siaga112.errors import Said, SiagaError
+from siaga112.errors import SiagaError
 from siaga112.terminal import outfile, printing, tables
 from siaga112.terminal.evidence import Form
 from siaga112.words import Language, Tongue, say
@@ -188,12 +188,7 @@ def forget(
 
 def _forget_in_files(spelled: re.Pattern[str], t: Tongue) -> None:
     config = settings()
-    again = Said("run it again, as the user of the daemon")
-    try:
-        swept = asyncio.run(forget_in_files(config, spelled))
-    except OSError as error:
-        said = say("erased, but not in the files of {folder} ({why}); {again}")
-        raise SiagaError(said, folder=config.state_dir, why=str(error), again=again) from error
+    swept = asyncio.run(forget_in_files(config, spelled))
     if swept.aside or swept.copies:
         aside = t.many("{count} entry set aside", "{count} entries set aside", swept.aside)
         copies = t.many("{count} damaged file", "{count} damaged files", swept.copies)
@@ -201,11 +196,9 @@ def _forget_in_files(spelled: re.Pattern[str], t: Tongue) -> None:
         printing.wrapped(told)
     if not config.embedded_database:
         printing.wrapped(t("until PostgreSQL has vacuumed its tables the number is in its files: VACUUM"))
+    require_rewritten(config, swept)
     if swept.rewritten:
         printing.wrapped(t("Redis has written its file anew: nothing of the number is in it"))
-    elif config.embedded_redis:
-        said = say("erased, but Redis has not written its file anew: the number is in it; {again}")
-        raise SiagaError(said, again=again)
     else:
         printing.wrapped(
             t("until Redis rewrites its append-only file the number is in it: redis-cli BGREWRITEAOF")

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 
 from siaga112.app.deeds import Done, details
-from siaga112.app.desk import forget_in_files
+from siaga112.app.desk import forget_in_files, require_rewritten
 from siaga112.app.lists import start
 from siaga112.console import shapes
 from siaga112.console.access import console, program
@@ -373,11 +373,16 @@ async def forget(
 
 
 async def erase(site: Console, visitor: Visitor, number: str, reason: str) -> str:
-    """Erase everything stored about a caller, in the records and in our files."""
+    """Erase everything stored about a caller, in the records and in our files.
+
+    Raises:
+        SiagaError: if the records have forgotten the caller, and a file of ours has not.
+
+    """
     caller = site.number(number)
     spelled = sought(number, site.settings.number_plan())
     held = await site.desk(visitor).forget(caller, reason, spelled)
-    await forget_in_files(site.settings, spelled)
+    require_rewritten(site.settings, await forget_in_files(site.settings, spelled))
     return site.t(visitor).many(
         "erased; {count} call stays in the ledger without the caller",
         "erased; {count} calls stay in the ledger without the caller",
