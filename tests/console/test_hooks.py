@@ -20,6 +20,7 @@ from standardwebhooks.webhooks import Webhook as Receiver
 from siaga112.console import hooks
 from siaga112.console.hooks import GIVE_UP, PAUSES, Hooks, NotTakenError, send
 from siaga112.core.announcements import Announcement, EventType
+from siaga112.core.caller_id import masked
 from siaga112.core.model import DAY, Caller, CallId, Millis
 from siaga112.errors import SiagaError
 from siaga112.settings.schema import Settings, Webhook
@@ -209,6 +210,28 @@ async def test_what_is_not_taken_for_a_day_is_parked_and_sent_again_when_somebod
     assert await desk.hooks.again(NAME) == 2
     assert [one["data"]["n"] for one in dispatch.got] == [0, 0, 1]
     assert await records.parked() == []
+
+
+@pytest.mark.parametrize("command", [True, False])
+async def test_what_is_parked_is_sent_again_as_the_subscription_is_now(
+    desk: Desk, dispatch: Dispatch, *, command: bool
+) -> None:
+    """A program that may see no numbers any more gets none, not even of what it did not take before."""
+    with_hook(desk, numbers=True)
+    await desk.hooks.go_on(NAME)
+    await desk.happen(EventType.CALL_STARTED)
+    dispatch.status = 503
+    await desk.hooks.go_on(NAME)
+    desk.now += GIVE_UP
+    await desk.hooks.go_on(NAME)
+    dispatch.status = 200
+    with_hook(desk, numbers=False)
+    if command:
+        await desk.centre.site.store.records.unpark_all(NAME)
+        await desk.hooks.go_on(NAME)
+    else:
+        await desk.hooks.again(NAME)
+    assert [one["data"]["caller"] for one in dispatch.got] == [masked(BLOCKED)]
 
 
 async def test_a_clock_that_was_far_ahead_puts_no_subscription_off(desk: Desk, dispatch: Dispatch) -> None:

@@ -21,6 +21,7 @@ import h11
 import structlog
 
 from siaga112.console.events import cloud_event
+from siaga112.core.caller_id import masked_in
 from siaga112.core.model import DAY, SECOND, Millis
 from siaga112.errors import SaidError, SiagaError
 from siaga112.reasons import plainly
@@ -155,11 +156,16 @@ class Hooks:
         """Resend parked events on a person's command; what fails stays parked."""
         for parked in wanted:
             try:
-                await send(hook, f"{parked.event}", self.clock(), parked.body.encode())
+                await self._send_again(hook, parked)
             except NotTakenError as error:
                 await self.records.park(parked._replace(error=str(error)))
             else:
                 await self.records.unpark(parked)
+
+    async def _send_again(self, hook: Webhook, parked: Parked) -> None:
+        """Send a parked event, with its number only if the subscription may still have it."""
+        body = parked.body if hook.numbers else masked_in(parked.body)
+        await send(hook, f"{parked.event}", self.clock(), body.encode())
 
     async def again(self, name: str) -> int:
         """Resend parked events and retry waiting ones at once; return how many were accepted.
@@ -174,7 +180,7 @@ class Hooks:
         count = 0
         for parked in await self.records.parked(name):
             try:
-                await send(hook, f"{parked.event}", self.clock(), parked.body.encode())
+                await self._send_again(hook, parked)
             except NotTakenError as error:
                 said = say("{name}: {count} sent again, then not taken: {why}")
                 raise SiagaError(said, name=name, count=count, why=error.said) from None
