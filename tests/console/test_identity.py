@@ -9,6 +9,7 @@ import pytest
 
 from siaga112.app.access import digest
 from siaga112.app.records import now
+from siaga112.console.app import hosts
 from siaga112.console.hiding import Hiding
 from siaga112.console.identity import (
     CACHED_SECONDS,
@@ -263,6 +264,26 @@ async def test_the_console_answers_to_its_own_names_alone(centre: Centre) -> Non
     for host, status in (("evil.example", 421), (f"127.0.0.1:{centre.site.settings.console.port}", 200)):
         async with session.get(centre.url + "/healthz", headers={"Host": host}) as answer:
             assert answer.status == status
+
+
+@pytest.mark.parametrize(
+    ("console", "asked"),
+    [
+        ({"address": "https://Siaga.Serang.go.id"}, "siaga.serang.go.id"),
+        ({"address": "http://[fd00::112]:8112"}, "[fd00::112]"),
+        ({"host": "fd00::112"}, "[fd00::112]"),
+        ({"host": "SIAGA"}, "siaga"),
+    ],
+)
+async def test_a_name_is_known_as_browsers_write_it(
+    centre: Centre, console: dict[str, str], asked: str
+) -> None:
+    """In small letters, and an address of IPv6 in brackets."""
+    site = centre.site
+    site.settings = site.settings.model_copy(
+        update={"console": site.settings.console.model_copy(update=console)}
+    )
+    assert asked in hosts(site)
 
 
 async def test_a_body_larger_than_any_form_is_not_read(centre: Centre) -> None:

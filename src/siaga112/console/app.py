@@ -15,7 +15,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from siaga112.console import api, forms, pages, shapes
-from siaga112.console.guard import App, Guard, TooLargeError
+from siaga112.console.guard import App, Guard, TooLargeError, name_of
 from siaga112.console.identity import MayNotError, NobodyError, TooOftenError
 from siaga112.console.site import Console, NotFoundError
 from siaga112.console.wall import Wall
@@ -74,8 +74,9 @@ def hosts(console: Console) -> frozenset[str]:
     config = console.settings.console
     if config.host in {"0.0.0.0", "::"} and not config.address:  # noqa: S104 - as configured
         return frozenset()
-    own = config.address.partition("://")[2].partition(":")[0]
-    return frozenset({"127.0.0.1", "localhost", "[::1]", config.host, own} - {""})
+    own = name_of(config.address.partition("://")[2])
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    return frozenset({"127.0.0.1", "localhost", "[::1]", name_of(host), own} - {""})
 
 
 def described(app: FastAPI) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        if self._hosts and _name(headers.get("host", "")) not in self._hosts:
+        if self._hosts and name_of(headers.get("host", "")) not in self._hosts:
             await _refuse(send, 421, "this console is not asked by that name ([console] address)")
             return
         length = whole(headers.get("content-length", "0"))
@@ -79,9 +79,9 @@ class Guard:
         await self._app(scope, bounded, with_headers)
 
 
-def _name(host: str) -> str:
-    """Return a host without its port."""
-    return host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
+def name_of(host: str) -> str:
+    """Return a host, as in a URL, without its port and in small letters, as browsers send it."""
+    return (host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host).lower()
 
 
 async def _refuse(send: Send, status: int, why: str) -> None:
