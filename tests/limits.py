@@ -34,7 +34,7 @@ AGAIN: Final = 3
 """How often a test is interrupted within the grace period."""
 
 PBX_SECONDS: Final = 300.0
-"""The limit of a test with a PBX or a fault; pyproject.toml sets the limit of all others."""
+"""The limit of a test with a PBX, a fault or a month of calls; pyproject.toml sets that of all others."""
 
 FULL_TIMES: Final = 12
 """A fault at full strength may take this many times longer."""
@@ -61,11 +61,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Set the longer limit for tests that play calls or a fault and have no limit of their own."""
+    """Set the longer limit for tests that need it and have no limit of their own.
+
+    They play calls or a fault, or are the first to need a month of calls in a database.
+    """
     full = bool(config.getoption("--full", default=False))
     for item in items:
         own = item.get_closest_marker("timeout")
-        if own is None and any(map(item.get_closest_marker, ("pbx", "fault"))):
+        month = "state_with_month" in getattr(item, "fixturenames", ())
+        if own is None and (month or any(map(item.get_closest_marker, ("pbx", "fault")))):
             item.add_marker(pytest.mark.timeout(PBX_SECONDS * (FULL_TIMES if full else 1)))
 
 
