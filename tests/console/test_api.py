@@ -57,8 +57,8 @@ async def test_who_is_reached_meanwhile_takes_nobody_off_the_next_page(centre: C
         [subject(one) for one in late], lambda work: [take(work, one, RULES) for one in late]
     )
     found = list[str]()
-    cursor: str | None = ""
-    while cursor is not None:
+    cursor = ""
+    for _ in range(3):
         _, page = await centre.ask("GET", f"callbacks?limit=1&reveal=true&cursor={cursor}")
         found += [one["caller"] for one in page["items"]]
         if len(found) == 1:

@@ -202,6 +202,7 @@ def test_a_prefix_that_no_plan_knows_makes_a_number_nobodys(prefix: str) -> None
 @given(st.from_regex(r"\A(00|00[89])?[1-9][0-9]{7,14}\Z"), PLANS)
 @example("00862822244670", INDONESIA)
 @example("6581234567", INDONESIA)
+@example("63200000", SERANG)
 def test_who_is_somebody_is_nobody_else(raw: str, plan: NumberPlan) -> None:
     """A text has a caller only if no other reading of it is valid; the region's mobiles take precedence."""
     caller = canonical(raw, plan)

@@ -124,13 +124,14 @@ def _unsure(raw: str, read: list[PhoneNumber], plan: NumberPlan) -> bool:
     """Return whether a number could also be somebody else's, in another country.
 
     After 00 may follow a country code, or the rest of one of the region's own prefixes (Indonesia's 008 and
-    009). A bare number may be an international one without its plus, or a landline without its trunk prefix.
+    009). A bare number may be an international one without its plus, or a landline without its trunk prefix
+    or area code.
     A bare mobile number is not ambiguous, because trunks deliver them (81234567890 is +6281234567890).
     """
     code, trunk = plan.country_code, plan.trunk_prefix
     if raw.startswith("00"):
         return any(other != read[0] for other in read[1:])
-    bare = trunk not in {"", code} and not raw.startswith(("+", trunk, code)) and len(raw) > LOCAL_DIGITS
+    bare = trunk not in {"", code} and not raw.startswith(("+", trunk, code))
     if not bare or phonenumbers.number_type(read[0]) == PhoneNumberType.MOBILE:
         return False
     return _valid("+" + raw, plan.region) is not None
