@@ -286,6 +286,17 @@ def test_verdicts_treatments_and_causes_are_counted() -> None:
     assert value(metrics, "agi_duration_seconds_bucket", le="0.005") == 2
 
 
+def test_unknown_operators_have_no_series() -> None:
+    """While nothing is known about operators, there is no series that says that nobody takes calls."""
+    metrics = full()
+    metrics.operators({})
+    assert value(metrics, "operators", state="available") == 0
+    metrics.operators(None)
+    assert {value(metrics, "operators", state=state) for state in OperatorState} == {None}
+    metrics.operators({OperatorState.PAUSED: 1})
+    assert value(metrics, "operators", state="paused") == 1
+
+
 def test_gauges_show_what_they_are_told() -> None:
     """Each gauge shows the last value that it was given."""
     metrics = full()

@@ -16,7 +16,7 @@ class KeptMeter:
         self.verdicts: list[tuple[Screening, float]] = []
         self.stages: list[dict[Stage, int]] = []
         self.up: list[bool] = []
-        self.operator_counts: list[Mapping[OperatorState, int]] = []
+        self.operator_counts: list[Mapping[OperatorState, int] | None] = []
         self.queues: list[Mapping[str, tuple[int, float]]] = []
         self.surges: list[bool] = []
         self.modes: list[Mode] = []
@@ -59,7 +59,7 @@ class KeptMeter:
         """Keep."""
         self.stages.append(stages)
 
-    def operators(self, counts: Mapping[OperatorState, int]) -> None:
+    def operators(self, counts: Mapping[OperatorState, int] | None) -> None:
         """Keep."""
         self.operator_counts.append(counts)
 

@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from siaga112.core import decisions, policy
-from siaga112.core.ami.events import Event, Resumed
+from siaga112.core.ami.events import Event, QueueMember, QueueStatus, Resumed
 from siaga112.core.changes import Change
 from siaga112.core.mode import Switch
 from siaga112.core.model import (
@@ -21,6 +21,7 @@ from siaga112.core.model import (
     Mark,
     Millis,
     Mode,
+    OperatorState,
     Outcome,
     Stage,
 )
@@ -65,6 +66,18 @@ class Nothing:
         """Yield two empty lists of channels, as after two reconnections."""
         yield [Resumed(NOW, ())]
         yield [Resumed(NOW, ())]
+
+
+class Queues:
+    """A PBX that reports its queues, one answer after the other."""
+
+    def __init__(self, *seen: QueueStatus) -> None:
+        self._seen = seen
+
+    async def slices(self) -> AsyncIterator[Sequence[Event]]:
+        """Yield each answer in a slice of its own."""
+        for one in self._seen:
+            yield [one]
 
 
 class Site:
@@ -438,3 +451,19 @@ async def test_a_call_from_queue_log_waits_for_a_disk_that_refuses(monkeypatch: 
         running.cancel()
     (added,) = site.outbox.waiting
     assert added.finding.outcome is Outcome.ABANDONED
+
+
+async def test_without_a_queue_of_ours_operators_are_unknown_and_not_absent() -> None:
+    """While the PBX has none of the configured queues, the meter gets no number of operators, not zero."""
+    site, ours = Site(), QueueMember("siaga112", "PJSIP/101", OperatorState.BUSY)
+    site.pipeline.queues = QueueState(in_force(replace(DIALPLAN, queues=frozenset({"siaga112"})), RULES))
+    theirs = QueueMember("sales", "PJSIP/900", OperatorState.AVAILABLE)
+    await site.pipeline.run(
+        Queues(
+            QueueStatus(NOW, ("sales",), (theirs,), ()),
+            QueueStatus(NOW, ("sales", "siaga112"), (theirs, ours), ()),
+            QueueStatus(NOW, ("sales", "siaga112"), (theirs,), ()),
+            QueueStatus(NOW, ("sales",), (theirs,), ()),
+        )
+    )
+    assert site.meter.operator_counts == [None, {OperatorState.BUSY: 1}, {}, None]

@@ -110,8 +110,11 @@ class Metrics:
         for stage, shown in self._stages.items():
             shown.set(stages.get(stage, 0))
 
-    def operators(self, counts: Mapping[OperatorState, int]) -> None:
-        """Show how many operators are in each state."""
+    def operators(self, counts: Mapping[OperatorState, int] | None) -> None:
+        """Show how many operators are in each state; no series while nothing is known about them."""
+        if counts is None:
+            self._series.operators.clear()
+            return
         for state in OperatorState:
             self._series.operators.labels(self._site, state).set(counts.get(state, 0))
 

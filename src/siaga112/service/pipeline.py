@@ -91,7 +91,7 @@ class Pipeline:
 
     def _show_lines(self, now: Millis) -> None:
         waiting = self.tracker.waiting()
-        self.meter.operators(self.queues.operators())
+        self.meter.operators(self.queues.operators() if self.queues.known else None)
         self.meter.surge(on=bool(self.queues.surge(self.tracker.overdue, now)))
         self.meter.waiting(
             {queue: (count, (now - first) / SECOND) for queue, (count, first) in waiting.items()}

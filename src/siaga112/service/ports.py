@@ -615,8 +615,8 @@ class Meter(Protocol):
     def in_progress(self, stages: dict[Stage, int]) -> None:
         """Set the number of calls in each stage."""
 
-    def operators(self, counts: Mapping[OperatorState, int]) -> None:
-        """Set the number of logged-in operators in each state."""
+    def operators(self, counts: Mapping[OperatorState, int] | None) -> None:
+        """Set the number of logged-in operators in each state; None while nothing is known about them."""
 
     def waiting(self, queues: Mapping[str, tuple[int, float]]) -> None:
         """Set, for each queue, how many callers wait and for how many seconds the first one has waited."""
