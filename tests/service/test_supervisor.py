@@ -30,6 +30,7 @@ from siaga112.core.outcome import ClassifierRules, classify
 from siaga112.core.policy import strike_for
 from siaga112.core.record import Block, Hold
 from siaga112.core.regulation import PRESETS, PolicyRules
+from siaga112.service.marking import ReportDetails
 from siaga112.service.recording import Recorder
 from siaga112.service.retention import Retention
 from siaga112.service.supervisor import RefusedError, Supervisor
@@ -116,6 +117,19 @@ async def test_a_mark_gives_a_strike_and_its_correction_takes_it_back(office: Of
         ("ratna", "mark", call, "prank"), ("ratna", "mark", call, "prank → genuine"),
     ]  # fmt: skip
     assert (await supervisor.store.tallies())["marks:prank"] == 1
+
+
+async def test_details_that_follow_a_mark_are_no_other_mark(office: Office) -> None:
+    """A call is counted once under its mark, however often a desk adds to the report or repeats the mark."""
+    await office.record(marked(7, Mark.GENUINE), entry(answered(8, NOW + 50_000, caller=None)))
+    for call in (answered(7).id, answered(1, turn(1)).id, answered(8, NOW + 50_000).id):
+        await office.supervisor.mark(call, Mark.GENUINE)
+        await office.supervisor.mark(call, Mark.GENUINE, details=ReportDetails("fire", "Cipocok"))
+    assert (await office.store.tallies())["marks:genuine"] == 3
+    await office.supervisor.mark(answered(7).id, Mark.PRANK)
+    await office.supervisor.mark(answered(7).id, Mark.GENUINE)
+    tallies = await office.store.tallies()
+    assert (tallies["marks:prank"], tallies["marks:genuine"]) == (1, 4)
 
 
 async def test_the_last_answered_call_of_a_number_can_be_marked(office: Office) -> None:

@@ -466,7 +466,7 @@ class Supervisor:
         change = Change(
             entry=Entry(finding, strike=False),
             audit_entry=self._audit_entry("mark", call, said, note),
-            tallies=(f"marks:{mark}",),
+            tallies=(f"marks:{mark}",) if mark is not entry.finding.mark else (),
         )
         caller = finding.call.caller
         if caller is None:
