@@ -21,6 +21,8 @@ NOTHING: Final = "\N{EN DASH}"
 
 _SMALLEST: Final = 0.0005
 """A share below it would round to none at all."""
+_LARGEST: Final = 0.9995
+"""A share from it on would round to all."""
 
 _SWAPPED: Final = str.maketrans(",.", ".,")
 
@@ -89,7 +91,8 @@ class Tongue:
         """Write a share: no space before the sign, in either language."""
         if share is None:
             return NOTHING
-        return self.signs("< 0.1%" if 0 < share < _SMALLEST else f"{100 * share:.1f}%")
+        few, nearly_all = 0 < share < _SMALLEST, _LARGEST <= share < 1
+        return self.signs("< 0.1%" if few else "> 99.9%" if nearly_all else f"{100 * share:.1f}%")
 
     def signs(self, english: str) -> str:
         """Write a number's signs as the language does: in Indonesian the comma parts the places."""

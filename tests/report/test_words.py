@@ -65,6 +65,12 @@ def test_a_few_are_not_none() -> None:
     assert (EN.percent(0), EN.percent(None), EN.percent(0.0005)) == ("0.0%", "\N{EN DASH}", "0.1%")
 
 
+def test_nearly_all_are_not_all() -> None:
+    """A share that lacks something is never written as 100.0 %."""
+    assert (ID.percent(53_780 / 53_794), EN.percent(53_780 / 53_794)) == ("> 99,9%", "> 99.9%")
+    assert (EN.percent(1), EN.percent(0.9995), EN.percent(0.9994)) == ("100.0%", "> 99.9%", "99.9%")
+
+
 @pytest.mark.parametrize(
     ("words", "span", "shown"),
     [
