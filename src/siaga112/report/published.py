@@ -7,6 +7,7 @@ and any of the outcomes. Counts may have thousands separators.
 import csv
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -61,6 +62,7 @@ def read(file: Path, zone: ZoneInfo) -> list[Claim]:
     reader.fieldnames = named = [name.strip() for name in reader.fieldnames or ()]
     wrong = [f'no column "{name}"' for name in ("from", "to", "total") if name not in named]
     wrong += [f'no such column: "{one}"' for one in named if one not in {"from", "to", "total", *OUTCOMES}]
+    wrong += [f'two columns "{one}"' for one, many in Counter(named).items() if many > 1]
     if wrong:
         raise SiagaError(f"{file}: {wrong[0]} (the columns: from, to, total, and of {', '.join(OUTCOMES)})")
     claims = []
