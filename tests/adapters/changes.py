@@ -78,6 +78,7 @@ async def every_answer(store: SiteStore) -> list[Any]:
         anext(aiter(store.entries(NOW, NOW + 1)), None),
         store.counted(NOW, NOW + 1, 1_000, 1_000),
         store.misusers(NOW, NOW + 1),
+        store.ledger_begins(),
         anext(store.lasting(), None),
         store.blocks_of_changed(NOW),
         store.ledger_calls(NOW, NOW + 1),

@@ -872,6 +872,18 @@ async def test_a_held_callers_calls_stay_and_all_others_go_in_pages(
     assert list(await records.calls_of(CALLER)) == [prank(4).id]
 
 
+async def test_the_ledger_begins_with_its_first_call_that_is_no_evidence(records: DatabaseRecords) -> None:
+    """The ledger begins with its oldest call, a hidden caller's too, but not with one that a hold keeps."""
+    assert await records.ledger_begins() is None
+    hidden, theirs = prank(2, NOW - DAY, None), prank(3, NOW, OTHER)
+    await write(records, *(Change(entry=entry(call)) for call in (prank(1, NOW - 500 * DAY), hidden, theirs)))
+    assert await records.ledger_begins() == NOW - 500 * DAY
+    await change(records, kept)
+    assert await records.ledger_begins() == NOW - DAY
+    await records.drop_calls(NOW - 1)
+    assert await records.ledger_begins() == NOW
+
+
 async def test_lines_about_who_is_kept_as_evidence_stay_with_those_on_their_calls(
     records: DatabaseRecords,
 ) -> None:

@@ -377,6 +377,11 @@ class MemoryStore:
         del since, until
         return []
 
+    async def ledger_begins(self) -> Millis | None:
+        """Return when the first call began."""
+        await self.ping()
+        return min((entry.finding.call.started for entry in self._ledger.values()), default=None)
+
     async def blocks_of_changed(self, since: Millis) -> Sequence[Sequence[Block]]:
         """Return all blocks of each caller one of whose blocks began or was lifted since then."""
         await self.ping()

@@ -3,15 +3,19 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
-from siaga112.core.figures import Category
+from siaga112.core.figures import Category, Tally
+from siaga112.core.model import DAY, HOUR
 from siaga112.report import data, table
 from siaga112.report.figures import Report
+from siaga112.report.page import page
 from siaga112.report.words import Words
-from siaga112.terminal import consoles
+from siaga112.terminal import consoles, rows
 from siaga112.words import Language
+from tests.month import ZONE
 from tests.report.test_page import FIRST, busy, some_report
 
 ENDS = ("by_operator", "misusers")
@@ -62,6 +66,39 @@ def test_scripts_are_told_each_mark_by_its_own_name() -> None:
     assert sum(total[mark] for mark in marks) == total["answered"]
     assert {mark: int(first[mark]) for mark in marks} == {mark: total[mark] for mark in marks}
     assert total["silent"] == report.figures.total.calls[Category.SILENT] > 0
+
+
+@pytest.mark.parametrize("language", Language, ids=str)
+@pytest.mark.parametrize(
+    ("days", "compared", "day"),
+    [(0, True, None), (1, True, "9"), (3, True, "11"), (4, True, "12"), (3, False, None), (4, False, "12")],
+)
+def test_a_ledger_that_begins_too_late_for_the_figures_says_so(
+    language: Language,
+    days: int,
+    compared: bool,  # noqa: FBT001 - pytest names it
+    day: str | None,
+) -> None:
+    """Figures of a time that the ledger lacks in part, or a comparison with one, come with its first day.
+
+    What `[privacy] keep_calls` has deleted, or came before siaga112, would otherwise look like a quiet time.
+    """
+    words, report = Words(language), some_report(3, 400)
+    begins = report.period.before().first + days * DAY + HOUR
+    report = replace(report, begins=begins, before=report.before if compared else Tally())
+    said = [] if day is None else [words("lacking", day=words.date(FIRST.replace(day=int(day))))]
+    head = words("lacking", day="")[:12]
+    assert [line for line in shown(report, language) if line.startswith(head)] == said
+    assert all(text in page(report, words, 0, reveal=False) for text in said)
+    told = json.loads(data.as_json(report, 0, reveal=False))
+    assert told["ledger_begins"] == rows.instant(begins, ZONE)
+
+
+def test_without_calls_the_ledger_begins_nowhere() -> None:
+    """An empty ledger has no first day."""
+    report = some_report(3, 0)
+    assert report.lacks is None
+    assert json.loads(data.as_json(report, 0, reveal=False))["ledger_begins"] is None
 
 
 @pytest.mark.parametrize("language", Language, ids=str)

@@ -264,6 +264,10 @@ class SiteStore:
         """Return the callers who misused the line in that time."""
         return await self.records.misusers(since, until)
 
+    async def ledger_begins(self) -> Millis | None:
+        """Return when the ledger's first call began, except for calls kept as evidence."""
+        return await self.records.ledger_begins()
+
     async def blocks_of_changed(self, since: Millis) -> Sequence[Sequence[Block]]:
         """Return all blocks of each caller with a block that began or was lifted since then."""
         return await self.records.blocks_of_changed(since)

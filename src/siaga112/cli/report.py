@@ -8,6 +8,7 @@ import typer
 
 from siaga112.cli.options import FromOption, OutputOption, ToOption
 from siaga112.cli.site import period, settings, speaker, with_supervisor
+from siaga112.core.model import Millis
 from siaga112.core.period import Period
 from siaga112.errors import Said, SiagaError
 from siaga112.report.figures import Report, Reporter
@@ -108,16 +109,17 @@ def _check(file: Path, config: Settings, format_: Format, words: Words, output: 
 
     claims = published.read(file, config.zone)
 
-    async def act(supervisor: Supervisor) -> list[published.Checked]:
+    async def act(supervisor: Supervisor) -> tuple[list[published.Checked], Millis | None]:
         counting = _reporter(supervisor, config)
-        return [(claim, await counting.total(claim.period)) for claim in claims]
+        checked = [(claim, await counting.total(claim.period)) for claim in claims]
+        return checked, await supervisor.store.ledger_begins()
 
-    checked = with_supervisor(act)
+    checked, begins = with_supervisor(act)
     with outfile.text(output) as out:
         if format_ is Format.JSON:
-            published.as_json(checked, out)
+            published.as_json(checked, begins, out)
         else:
-            published.show(checked, words, out)
+            published.show(checked, begins, words, out)
     wrong = sum(claim.excess != 0 for claim, _ in checked)
     if wrong:
         said = say("{file}: {wrong} of {count} rows do not add up")

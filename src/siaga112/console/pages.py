@@ -502,6 +502,7 @@ async def report(
         since=since,
         until=until,
         query=f"from={quote(since)}&to={quote(until)}",
+        lacking=lines.lacking(made.lacks, words),
         outcomes=lines.outcomes(made),
         marks=lines.MARKS,
         levels=[

@@ -44,6 +44,13 @@ class Period:
         first, last = self.since.date(), (self.until - timedelta(microseconds=1)).date()
         return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
+    def lacks(self, begins: Millis | None) -> date | None:
+        """Return the day of the ledger's first call if the period begins on an earlier one, else None."""
+        if begins is None:
+            return None
+        first = datetime.fromtimestamp(begins / SECOND, self.zone).date()
+        return first if self.since.date() < first else None
+
     def before(self) -> "Period":
         """Return the period of the same length that ends where this one begins."""
         if self.whole_days:  # in local time: a day is a day even if daylight saving time begins

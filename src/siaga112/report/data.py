@@ -118,6 +118,7 @@ def as_json(report: Report, top: int, *, reveal: bool) -> str:
         "timezone": period.zone.key,
         "made": rows.instant(report.made, period.zone),
         **_bounds(period),
+        "ledger_begins": rows.instant(report.begins, period.zone),
         "answer_within_seconds": _seconds(report.answer_within),
         "target": report.target,
         "total": figures(counted.total) | block_figures(report.blocks),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 from siaga112.core.figures import Figures, Tally, grain
@@ -20,7 +21,10 @@ Progress = Callable[[float], None]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The figures of a period. `answer_within` and `target` are the centre's service level."""
+    """The figures of a period. `answer_within` and `target` are the centre's service level.
+
+    `begins`: the ledger's first call. Earlier ones were not recorded or are deleted (`[privacy] keep_calls`).
+    """
 
     site: str
     made: Millis
@@ -31,11 +35,18 @@ class Report:
     before: Tally
     blocks_before: BlockFigures
     handling: Handling
+    begins: Millis | None = None
 
     @property
     def period(self) -> Period:
         """The reported period."""
         return self.figures.period
+
+    @property
+    def lacks(self) -> date | None:
+        """The day on which the ledger begins, if this or the compared period begins on an earlier one."""
+        compared = self.period.before() if self.before.total else self.period
+        return compared.lacks(self.begins)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +75,7 @@ class Reporter:
             before=earlier,
             blocks_before=count_blocks(changed, before),
             handling=handling,
+            begins=await self.store.ledger_begins(),
         )
 
     async def _cut(self, period: Period, progress: Progress) -> tuple[Figures, Handling]:

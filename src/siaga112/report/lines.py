@@ -1,6 +1,7 @@
 """The lines of a report that both the table and the page show, each with the key of its text."""
 
 from collections.abc import Callable, Iterable
+from datetime import date
 from typing import Final, NamedTuple, TypeVar
 
 from siaga112.core.figures import ANSWERED, Category, Uncounted, Waits
@@ -49,6 +50,11 @@ def levels(report: Report) -> list[tuple[str, Ratio, float | None]]:
 def times(waits: Waits) -> list[Millis | None]:
     """Return the waits in the order of `TIMES`."""
     return [waits.mean, waits.within(90), waits.within(95), waits.longest]
+
+
+def lacking(day: date | None, words: Words) -> list[str]:
+    """Return that the ledger begins on that day, too late for the figures; nothing if it does not."""
+    return [words("lacking", day=words.date(day))] if day else []
 
 
 def misuse(report: Report, words: Words) -> list[str]:

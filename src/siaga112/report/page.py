@@ -69,6 +69,7 @@ def page(report: Report, words: Words, top: int, *, reveal: bool) -> str:
         span=span,
         span_before=words.span(report.period.before()),
         compared=report.before.total,
+        lacking=lines.lacking(report.lacks, words),
         within=words.limit(report.answer_within),
         made=f"{words.moment(made)} {made:%Z}",
         stack=_STACK,

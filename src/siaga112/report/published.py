@@ -17,9 +17,10 @@ from zoneinfo import ZoneInfo
 
 from siaga112 import infile
 from siaga112.core.figures import Category, Tally
+from siaga112.core.model import Millis
 from siaga112.core.period import Period, instant, of_days
 from siaga112.errors import SiagaError
-from siaga112.report import table
+from siaga112.report import lines, table
 from siaga112.report.words import NONE, Words
 from siaga112.terminal import consoles, rows
 
@@ -54,11 +55,11 @@ def read(file: Path, zone: ZoneInfo) -> list[Claim]:
 
     """
     try:
-        lines = infile.read(file, MOST).decode("utf-8-sig").splitlines()
+        text = infile.read(file, MOST).decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise SiagaError(f"{file}: cannot be read ({why})") from error
-    reader = csv.DictReader(lines, delimiter=";" if lines and ";" in lines[0] else ",", skipinitialspace=True)
+    reader = csv.DictReader(text, delimiter=";" if text and ";" in text[0] else ",", skipinitialspace=True)
     reader.fieldnames = named = [name.strip() for name in reader.fieldnames or ()]
     wrong = [f'no column "{name}"' for name in ("from", "to", "total") if name not in named]
     wrong += [f'no such column: "{one}"' for one in named if one not in {"from", "to", "total", *OUTCOMES}]
@@ -99,8 +100,8 @@ def _ledger(tally: Tally) -> dict[str, int]:
     return {name: tally.answered if name == "answered" else tally.calls[Category(name)] for name in OUTCOMES}
 
 
-def as_json(checked: list[Checked], file: TextIO) -> None:
-    """Write the rows as a list of objects."""
+def as_json(checked: list[Checked], begins: Millis | None, file: TextIO) -> None:
+    """Write the rows as a list of objects. `begins`: the ledger's first call."""
     listed = [
         {
             "from": rows.instant(claim.period.first, claim.period.zone),
@@ -111,14 +112,18 @@ def as_json(checked: list[Checked], file: TextIO) -> None:
             "published": dict(claim.outcomes),
             "ledger": _ledger(tally),
             "ledger_total": tally.total,
+            "ledger_begins": rows.instant(begins, claim.period.zone),
         }
         for claim, tally in checked
     ]
     file.write(json.dumps(listed, indent=2, ensure_ascii=False) + "\n")
 
 
-def show(checked: list[Checked], words: Words, file: TextIO) -> None:
-    """Print for each period the published figures, the ledger's, and their difference."""
+def show(checked: list[Checked], begins: Millis | None, words: Words, file: TextIO) -> None:
+    """Print for each period the published figures, the ledger's, and their difference.
+
+    `begins`: the ledger's first call. A period that begins earlier is not whole in the ledger.
+    """
     console = consoles.console(table.WIDTH, file)
     for claim, tally in checked:
         shown = table.columns("", words("published"), words("ledger"), words("difference"))
@@ -130,5 +135,7 @@ def show(checked: list[Checked], words: Words, file: TextIO) -> None:
                 cells.append(NONE if told is None else words.difference(told - ours))
                 table.add(shown, [words(name), *cells], "bold" if name == "total" else "")
         table.titled(words.span(claim.period), shown, console)
+        for said in lines.lacking(claim.period.lacks(begins), words):
+            console.print(said)
         verdict = "too_many" if claim.excess > 0 else "too_few" if claim.excess else "adds_up"
         console.print(words(verdict, by=words.number(abs(claim.excess))))

@@ -27,6 +27,8 @@ def show(report: Report, words: Words, top: int, console: Console, *, reveal: bo
     counted, before = report.figures, report.period.before()
     console.print(Text(f"{words('title')} · {report.site}", style="bold"))
     console.print(f"{words('period')}: {words.span(report.period)}, {words('compared')} {words.span(before)}")
+    for said in lines.lacking(report.lacks, words):
+        console.print(said)
     _outcomes(report, words, console)
     _service_level(report, words, console)
     _cuts(words("by_shift"), counted.by_shift.items(), _short, words, console)

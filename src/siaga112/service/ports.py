@@ -329,6 +329,9 @@ class Statistics(Protocol):
     async def misusers(self, since: Millis, until: Millis) -> Sequence["Misuser"]:
         """Return the callers who got a strike or were rejected in that time."""
 
+    async def ledger_begins(self) -> Millis | None:
+        """Return when the ledger's first call began, except for calls kept as evidence; None for none."""
+
     async def blocks_of_changed(self, since: Millis) -> Sequence[Sequence[Block]]:
         """Return, per caller, all blocks of callers with a block that began or was lifted since then."""
 

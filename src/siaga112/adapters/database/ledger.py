@@ -249,6 +249,18 @@ class Ledger(Transactions):
         found = await self.select(CALL, asked.group_by(CALL.c.caller))
         return [Misuser(Caller(caller), misuses, turned) for caller, misuses, turned in found]
 
+    async def ledger_begins(self) -> Millis | None:
+        """Return when the first call began. Those kept as evidence are older than what is whole."""
+
+        def ask(connection: Connection) -> Millis | None:
+            kept = kept_as_evidence(connection, self.site)
+            others = or_(CALL.c.caller.is_(None), CALL.c.caller.not_in(kept))
+            asked = select(CALL.c.started).where(CALL.c.site == self.site, others)
+            first: Millis | None = connection.execute(asked.order_by(CALL.c.started).limit(1)).scalar()
+            return first
+
+        return await self.ask(ask)
+
     async def ledger_calls(self, since: Millis, until: Millis) -> Collection[CallId]:
         """Return the ids of the calls in that time, without reading the rows."""
         asked = select(CALL.c.id).where(CALL.c.started >= since, CALL.c.started < until)
