@@ -1,5 +1,6 @@
 """The example for Alertmanager is valid, and each alert reaches the receivers that its head names."""
 
+import re
 import subprocess
 from pathlib import Path
 from typing import Any, Final
@@ -7,7 +8,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from tests.prometheus.test_rules import ALERTS, CONFIG, rules
+from tests.prometheus.test_rules import ALERTS, CONFIG, cases, rules
 
 ALERTMANAGER: Final = CONFIG.parent / "alertmanager"
 EXAMPLE: Final = ALERTMANAGER / "alertmanager.yml"
@@ -74,6 +75,27 @@ def test_every_alert_that_silences_others_is_one_of_ours() -> None:
     assert sources
     assert set(sources) <= names
     assert all(rule["equal"] == ["site"] for rule in inhibitions)
+
+
+def test_an_alert_that_silences_others_shares_the_labels_by_which_they_are_found() -> None:
+    """Each alert that silences others fires with the labels that must be equal; else it silences none."""
+    fired = [
+        (case["alertname"], one["exp_labels"].keys())
+        for case in cases("alert_rule_test")
+        for one in case["exp_alerts"]
+    ]
+    for rule in yaml.safe_load(EXAMPLE.read_text("utf-8"))["inhibit_rules"]:
+        for source in rule["source_matchers"]:
+            name = source.partition('"')[2].rstrip('"')
+            assert any(alert == name and set(rule["equal"]) <= labels for alert, labels in fired), name
+
+
+def test_what_concerns_a_caller_is_never_silenced() -> None:
+    """No alert about callers who wait, or who were wronged by a block, is silenced by another."""
+    inhibitions = yaml.safe_load(EXAMPLE.read_text("utf-8"))["inhibit_rules"]
+    targets = [one.partition('"')[2].rstrip('"') for rule in inhibitions for one in rule["target_matchers"]]
+    for alert in ("Siaga112CallbacksWaiting", "Siaga112AppealDue", "Siaga112BlockedThenGenuine"):
+        assert not any(re.fullmatch(target, alert) for target in targets), alert
 
 
 def test_the_example_holds_no_real_address_and_no_real_secret() -> None:
