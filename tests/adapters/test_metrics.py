@@ -15,7 +15,6 @@ from siaga112.core.model import (
     Entry,
     Finding,
     Level,
-    Mark,
     Millis,
     OperatorState,
     Outcome,
@@ -148,7 +147,6 @@ def test_a_hundred_thousand_callers_add_no_series() -> None:
         kind = waited if number % 7 == 0 else ended
         one = Entry(replace(kind, call=call, queue=caller), strike=True)
         metrics.call_ended(one)
-        metrics.misused(one)
         if number % 1_000 == 0:
             metrics.waiting({caller: (1, 1.0)})
             metrics.ami_event(caller, number)
@@ -188,6 +186,7 @@ def test_counters_begin_at_zero() -> None:
     """
     metrics = make()
     stored = {"strikes", "blocks_imposed", "marks", "blocked_then_genuine", "calls_unfollowed", "webhooks"}
+    stored |= {"misuse_operator_seconds"}
     for family in metrics.registry.collect():
         if family.type == "counter" and family.name.removeprefix("siaga112_") not in stored:
             assert family.samples, family.name
@@ -198,9 +197,11 @@ def test_what_the_store_counts_is_not_shown_before_it_was_read() -> None:
     """Stored counts are shown only once they are read: a 0 at a restart would look like a counter's reset."""
     metrics = make()
     assert value(metrics, "strikes_total", outcome="ivr_prank") is None
-    metrics.tallies({"strikes:ivr_prank": 5_000, "blocks:temporary:manual": 4, "blocked_then_genuine": 1})
+    counts = {"strikes:ivr_prank": 5_000, "misuse_seconds": 90, "blocks:temporary:manual": 4}
+    metrics.tallies({**counts, "blocked_then_genuine": 1})
     assert value(metrics, "strikes_total", outcome="ivr_prank") == 5_000
     assert value(metrics, "strikes_total", outcome="answered") == 0
+    assert value(metrics, "misuse_operator_seconds_total") == 90
     assert value(metrics, "blocks_imposed_total", level="temporary", origin="manual") == 4
     assert value(metrics, "marks_total", mark="genuine") == 0
     assert value(metrics, "blocked_then_genuine_total") == 1
@@ -258,16 +259,6 @@ def test_a_call_belongs_to_the_shift_in_which_it_came() -> None:
         metrics.call_ended(entry(answered(1, started=minute * 60 * SECOND)))  # 07:00 in Serang is 00:00 UTC
     for shift in ("night", "morning"):
         assert value(metrics, "calls_total", outcome="answered", reason="operator", shift=shift) == 1
-
-
-def test_the_cost_of_misuse_is_the_talk_of_calls_that_earned_a_strike() -> None:
-    """The cost of misuse is the talk time of calls whose strike the store has taken."""
-    metrics = make()
-    ended = entry(answered(1))
-    metrics.call_ended(ended)
-    assert value(metrics, "misuse_operator_seconds_total") == 0
-    metrics.misused(replace(ended, finding=replace(ended.finding, mark=Mark.PRANK)))
-    assert value(metrics, "misuse_operator_seconds_total") == 2
 
 
 def test_verdicts_treatments_and_causes_are_counted() -> None:

@@ -581,7 +581,7 @@ async def test_the_ledgers_calls_are_known_without_their_rows(records: DatabaseR
 async def test_tallies_add_up_over_all_processes(records: DatabaseRecords) -> None:
     """Tallies that many write at once are added up."""
     marks = ["prank"] * 50 + ["genuine"]
-    await asyncio.gather(*(write(records, Change(tallies=(f"marks:{mark}",))) for mark in marks))
+    await asyncio.gather(*(write(records, Change(tallies={f"marks:{mark}": 1})) for mark in marks))
     assert await records.tallies() == {"marks:prank": 50, "marks:genuine": 1}
 
 
@@ -656,7 +656,7 @@ async def test_all_of_a_change_is_there_or_nothing(records: DatabaseRecords) -> 
 
     def fails(work: Work) -> None:
         work.write(Change(entry=entry(prank(2))))
-        work.write(Change(audit_entry=AuditEntry(NOW, "ratna", "allow", CALLER), tallies=("marks:prank",)))
+        work.write(Change(audit_entry=AuditEntry(NOW, "ratna", "allow", CALLER), tallies={"marks:prank": 1}))
         raise ValueError("our own mistake")
 
     with pytest.raises(ValueError, match="our own mistake"):
@@ -731,7 +731,7 @@ async def test_what_cannot_be_spelled_fails_alone(records: DatabaseRecords) -> N
     odd = entry(prank(1))
     torn = replace(odd, finding=replace(odd.finding, queue="\ud800"))
     huge = Change(
-        tallies=("x",), entry=replace(odd, finding=replace(odd.finding, stages=Stages(ivr=1 << 70)))
+        tallies={"x": 1}, entry=replace(odd, finding=replace(odd.finding, stages=Stages(ivr=1 << 70)))
     )
     for one in (Change(entry=torn), huge):
         with pytest.raises(StoreBrokenError):

@@ -11,7 +11,6 @@ class KeptMeter:
 
     def __init__(self) -> None:
         self.calls: list[Entry] = []
-        self.misuses: list[Entry] = []
         self.proposals: list[ProposalCause] = []
         self.verdicts: list[tuple[Screening, float]] = []
         self.stages: list[dict[Stage, int]] = []
@@ -30,10 +29,6 @@ class KeptMeter:
     def call_ended(self, entry: Entry) -> None:
         """Keep."""
         self.calls.append(entry)
-
-    def misused(self, entry: Entry) -> None:
-        """Keep."""
-        self.misuses.append(entry)
 
     def proposal(self, cause: ProposalCause) -> None:
         """Keep."""

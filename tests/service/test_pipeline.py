@@ -192,7 +192,7 @@ async def test_while_the_store_is_down_nothing_is_lost_and_nothing_doubled() -> 
     assert site.store.writes == 6
     assert [row.finding.call.id for row in await site.ledger()] == [f"{n}.1" for n in range(6)]
     assert len((await site.record()).strikes) == 6
-    assert len(site.meter.misuses) == 6
+    assert (await site.store.tallies())["strikes:ivr_prank"] == 6
 
 
 async def test_a_store_that_dies_before_it_has_answered_is_told_again() -> None:
@@ -224,7 +224,7 @@ async def test_the_same_entry_twice_is_once() -> None:
         await site.recorder.record([entry(prank(1))])
     assert len(await site.ledger()) == 1
     assert len((await site.record()).strikes) == 1
-    assert len(site.meter.misuses) == 1
+    assert await site.store.tallies() == {"strikes:ivr_prank": 1}
 
 
 async def test_a_second_recording_keeps_what_a_person_has_marked_meanwhile() -> None:
@@ -301,7 +301,7 @@ async def test_who_is_on_the_allow_list_gets_no_strike() -> None:
     await site.recorder.record([entry(prank(1))])
     assert [row.strike for row in await site.ledger()] == [False]
     assert (await site.record()).strikes == ()
-    assert site.meter.misuses == []
+    assert await site.store.tallies() == {}
 
 
 async def test_an_anonymous_call_is_kept_without_a_caller() -> None:

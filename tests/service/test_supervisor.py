@@ -119,6 +119,18 @@ async def test_a_mark_gives_a_strike_and_its_correction_takes_it_back(office: Of
     assert (await supervisor.store.tallies())["marks:prank"] == 1
 
 
+async def test_the_cost_of_misuse_is_counted_wherever_the_strike_is_given() -> None:
+    """The talk of a call that earned a strike is counted once, be it marked by key or at a desk."""
+    office = Office()
+    by_key = marked(7, Mark.PRANK)
+    await office.record(by_key, by_key, entry(answered(1, turn(1))), entry(prank(2)))
+    assert (await office.store.tallies())["misuse_seconds"] == 2
+    await office.supervisor.mark(answered(1, turn(1)).id, Mark.PRANK)
+    await office.supervisor.mark(answered(1, turn(1)).id, Mark.PRANK)
+    tallies = await office.store.tallies()
+    assert (tallies["strikes:answered"], tallies["misuse_seconds"]) == (2, 4)
+
+
 async def test_details_that_follow_a_mark_are_no_other_mark(office: Office) -> None:
     """A call is counted once under its mark, however often a desk adds to the report or repeats the mark."""
     await office.record(marked(7, Mark.GENUINE), entry(answered(8, NOW + 50_000, caller=None)))

@@ -150,10 +150,6 @@ class Metrics:
 
     # ── strikes and blocks ───────────────────────────────────────────────────────────────────────
 
-    def misused(self, entry: Entry) -> None:
-        """Count the operators' time that a call with a strike took."""
-        self._series.misuse_seconds.labels(self._site).inc((entry.finding.stages.talk or 0) / SECOND)
-
     def tallies(self, counts: Mapping[str, int]) -> None:
         """Show the store's counts since its beginning, by the names in `series.TALLIES`."""
         self._series.tallies.counts = dict(counts)

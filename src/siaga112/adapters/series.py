@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 import siaga112
 from siaga112.core.ami.events import Defect
 from siaga112.core.ami.parser import WANTED
+from siaga112.core.changes import MISUSE_SECONDS
 from siaga112.core.model import (
     SECOND,
     Level,
@@ -118,6 +119,13 @@ STRIKING: Final = (Outcome.ANSWERED, Outcome.ABANDONED, Outcome.IVR_PRANK)
 
 TALLIES: Final[tuple[tuple[str, str, str, LabelValues, tuple[LabelValues, ...]], ...]] = (
     ("strikes", "strikes", "Strikes given.", ("outcome",), _rows(STRIKING)),
+    (
+        MISUSE_SECONDS,
+        "misuse_operator_seconds",
+        "Operators' time with calls that earned a strike.",
+        (),
+        ONE,
+    ),
     ("blocks", "blocks_imposed", "Blocks imposed.", ("level", "origin"), _rows(Level, Origin)),
     ("marks", "marks", "Operators' marks.", ("mark",), _rows(Mark)),
     (
@@ -236,9 +244,6 @@ class Series:
         self.blocks_proposed = self._gauge("blocks_proposed", "Proposed blocks waiting for a decision.")
         self.proposals = self._counter(
             "proposals", "Blocks proposed instead of imposed.", ("cause",), _rows(_INSTEAD)
-        )
-        self.misuse_seconds = self._counter(
-            "misuse_operator_seconds", "Operators' time with calls that earned a strike."
         )
         self.surge = self._gauge("surge", "1 in surge mode, in which nobody gets a strike.")
 

@@ -5,8 +5,9 @@ process dies in between. Pure: the stored state comes in, the `Change` to write 
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import field, replace
 from operator import attrgetter
 from typing import Final, NamedTuple, TypeVar
 
@@ -20,6 +21,7 @@ from siaga112.core.decisions import (
 )
 from siaga112.core.model import (
     END_OF_TIME,
+    SECOND,
     TOLERANCE,
     AuditEntry,
     CallId,
@@ -52,6 +54,9 @@ from siaga112.core.values import value
 
 _Held = TypeVar("_Held", Strike, GenuineReport)
 _CALL: Final = attrgetter("call")
+
+MISUSE_SECONDS: Final = "misuse_seconds"
+"""The name of the counter for the seconds that operators spent with calls that earned a strike."""
 
 OPERATOR: Final = "operator"
 """The name in the audit trail for an operator whom the PBX did not name."""
@@ -92,7 +97,7 @@ class Imposition(NamedTuple):
 
 @value
 class Change:
-    """What is written together or not at all. The store counts `tallies` only if the audit line is new.
+    """What is written together or not at all. The store adds `tallies` only if the audit line is new.
 
     `past`: the change comes from an earlier store, so it is not announced now.
     """
@@ -100,7 +105,7 @@ class Change:
     replacement: Replacement | None = None
     entry: Entry | None = None
     audit_entry: AuditEntry | None = None
-    tallies: tuple[str, ...] = ()
+    tallies: Mapping[str, int] = field(default_factory=dict)
     imposes: Imposition | None = None
     past: bool = False
 
@@ -174,7 +179,7 @@ def change_of_call(
             "dialled after the call" if finding.call.marked_later else "key during the call",
             Via.PHONE,
         )
-        counted = (*counted, f"marks:{finding.mark}")
+        counted = {**counted, f"marks:{finding.mark}": 1}
     written = None
     if row is None or _gives_way(row.finding, finding):
         written = new.entry if row is None else _with_told(new.entry, row.finding)
@@ -211,7 +216,7 @@ class _OfCaller(NamedTuple):
 
     entry: Entry
     replacement: Replacement | None = None
-    tallies: tuple[str, ...] = ()
+    tallies: Mapping[str, int] = {}
     imposes: Imposition | None = None
     imposed: Block | Proposal | None = None
     misused: bool = False
@@ -273,22 +278,23 @@ def _replaced(
     return None if after is before or after == before else replacement(before, after, version, at, rules)
 
 
-def tallies(before: CallerRecord, after: CallerRecord, finding: Finding) -> tuple[str, ...]:
-    """Return the names of the counters that a call or its mark increments."""
+def tallies(before: CallerRecord, after: CallerRecord, finding: Finding) -> Mapping[str, int]:
+    """Return the names of the counters that a call or its mark increments, each with by how much."""
     return _tallies(before, after, finding, begun(before.blocks, after.blocks))
 
 
 def _tallies(
     before: CallerRecord, after: CallerRecord, finding: Finding, blocks: list[Block]
-) -> tuple[str, ...]:
-    counted = []
+) -> Mapping[str, int]:
+    counted = Counter(map(imposed, blocks))
     if _new_strike(before, after, finding.call.id):
-        counted.append(f"strikes:{finding.outcome}")
-    counted += map(imposed, blocks)
+        counted[f"strikes:{finding.outcome}"] += 1
+        if seconds := round((finding.stages.talk or 0) / SECOND):
+            counted[MISUSE_SECONDS] = seconds
     new_report = _is_new(before.reports, after.reports, finding.call.id)
     if new_report and _blocked_before(after, finding.call.started):
-        counted.append("blocked_then_genuine")
-    return tuple(counted)
+        counted["blocked_then_genuine"] += 1
+    return counted
 
 
 def _new_strike(before: CallerRecord, after: CallerRecord, call: CallId) -> bool:

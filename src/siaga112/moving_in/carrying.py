@@ -209,8 +209,7 @@ class Carrier:
         )
         line = AuditEntry(began, self.by, ACTION, SITE, told)
         tallies = {} if done.before is not None else await self.older.tallies()
-        counted = tuple(name for name, count in tallies.items() for _ in range(count))
-        await self.records.write([Change(audit_entry=line, tallies=counted)])
+        await self.records.write([Change(audit_entry=line, tallies=tallies)])
 
 
 def _entry(held: Held) -> Entry:

@@ -96,7 +96,7 @@ class Importer:
                 if importing.refusal(before, wanted, self.brought, now, self.rules):
                     continue
                 after = prune(importing.bring(before, wanted, self.brought), now, self.rules)
-                tallies = () if self.brought.kind is Kind.ALLOW else (imposed(self.brought.block(wanted)),)
+                tallies = {} if self.brought.kind is Kind.ALLOW else {imposed(self.brought.block(wanted)): 1}
                 new = replacement(before, after, held.version, now, self.rules)
                 work.write(Change(replacement=new, tallies=tallies))
                 brought += 1

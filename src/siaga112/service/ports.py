@@ -597,9 +597,6 @@ class Meter(Protocol):
     def call_ended(self, entry: Entry) -> None:
         """Count a call with its outcome and stage times."""
 
-    def misused(self, entry: Entry) -> None:
-        """Count a misuse that the store has recorded as a strike."""
-
     def proposal(self, cause: ProposalCause) -> None:
         """Count a proposed block."""
 

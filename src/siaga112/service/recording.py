@@ -132,8 +132,6 @@ class Recorder:
     def _tell(self, taken: CallChange) -> None:
         if taken.entry is None:
             return
-        if taken.misused:
-            self.meter.misused(taken.entry)
         if isinstance(taken.imposed, Proposal):
             self.meter.proposal(taken.imposed.cause)
         _tell(taken.entry, taken.imposed)

@@ -196,7 +196,7 @@ class Supervisor:
             details += ["what was proposed is settled"] if self._proposal_decided(after, now) else []
             details += although
             audit_entry = self._audit_entry("block", caller, ", ".join(details), reason)
-            return Change(audit_entry=audit_entry, tallies=(changes.imposed(new),))
+            return Change(audit_entry=audit_entry, tallies={changes.imposed(new): 1})
 
         change = decisions.shorten if shorten else decisions.impose
         _, after = await self._change(caller, lambda held: change(held, block), told)
@@ -281,7 +281,7 @@ class Supervisor:
             details = [str(block.level), *([REJECTED] if rejected else []), *_although(against, yes=yes)]
             return Change(
                 audit_entry=self._audit_entry("confirm", caller, ", ".join(details), reason),
-                tallies=() if stands else (changes.imposed(block),),
+                tallies={} if stands else {changes.imposed(block): 1},
             )
 
         before, after = await self._change(caller, lambda held: decisions.confirm(held, decision), told)
@@ -466,7 +466,7 @@ class Supervisor:
         change = Change(
             entry=Entry(finding, strike=False),
             audit_entry=self._audit_entry("mark", call, said, note),
-            tallies=(f"marks:{mark}",) if mark is not entry.finding.mark else (),
+            tallies={f"marks:{mark}": 1} if mark is not entry.finding.mark else {},
         )
         caller = finding.call.caller
         if caller is None:
@@ -482,7 +482,7 @@ class Supervisor:
             return Entry(finding, strike=any(held.call == call for held in after.strikes))
 
         def told(before: CallerRecord, after: CallerRecord) -> Change:
-            counted = (*change.tallies, *changes.tallies(before, after, finding))
+            counted = {**change.tallies, **changes.tallies(before, after, finding)}
             return replace(change, entry=row(after), tallies=counted)
 
         _, after = await self._change(caller, marked, told)

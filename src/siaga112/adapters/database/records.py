@@ -5,7 +5,7 @@ also lists the callers with a new standing (`unpublished`), for whoever publishe
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from sqlalchemy import Connection, Table, delete, insert, select
@@ -83,8 +83,8 @@ class _Work:
         """Calls to be rewritten that had hand-overs before."""
         self._new: dict[Table, dict[object, rows.Values]] = defaultdict(dict)
         self._told: list[Announcement] = []
-        self._lines: dict[AuditEntry, tuple[str, ...]] = {}
-        """Lines of the audit trail, each with the tallies to count if the line is new."""
+        self._lines: dict[AuditEntry, Mapping[str, int]] = {}
+        """Lines of the audit trail, each with the tallies to add if the line is new."""
         self._tallies: Counter[str] = Counter()
         self._caps: HourlyCaps | None = None
         self._reserved: dict[tuple[str, str], Millis] = {}
