@@ -43,6 +43,13 @@ def test_a_time_is_not_included_as_an_end() -> None:
     assert read("", "2019-02-11T14:00", NOW, ZONE).first == read("2019-02-11", "", NOW, ZONE).first
 
 
+def test_a_period_that_lasts_is_compared_with_as_much_of_the_one_before() -> None:
+    """While a period lasts, it is compared with the same stretch of the one before; else with all of that."""
+    month = read("2019-03-01", "2019-03-31", NOW, ZONE)
+    assert month.compared(NOW) == read("2019-01-29T00:00", "2019-02-09T00:30", NOW, ZONE)
+    assert month.compared(month.end) == month.compared(month.first) == month.before()
+
+
 @pytest.mark.parametrize(
     ("since", "until", "said"),
     [

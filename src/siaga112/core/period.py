@@ -58,6 +58,14 @@ class Period:
         start = datetime.fromtimestamp((2 * self.first - self.end) / SECOND, self.zone)
         return Period(start, self.since, self.zone)
 
+    def compared(self, now: Millis) -> "Period":
+        """Return the period before; while this one lasts, only as much of it as has passed of this one."""
+        before = self.before()
+        if not self.first < now < self.end:
+            return before
+        until = min(before.end, before.first + now - self.first)
+        return Period(before.since, datetime.fromtimestamp(until / SECOND, self.zone), self.zone)
+
 
 def of_days(first: date, last: date, zone: ZoneInfo) -> Period:
     """Return the period from the first day to the last day, both included."""

@@ -122,7 +122,7 @@ def as_json(report: Report, top: int, *, reveal: bool) -> str:
         "answer_within_seconds": _seconds(report.answer_within),
         "target": report.target,
         "total": figures(counted.total) | block_figures(report.blocks),
-        "before": _bounds(period.before()) | figures(report.before) | block_figures(report.blocks_before),
+        "before": _bounds(report.compared) | figures(report.before) | block_figures(report.blocks_before),
         "by_day": [{"day": f"{day}"} | figures(tally) for day, tally in counted.by_day.items()],
         "by_shift": [{"shift": shift} | figures(tally) for shift, tally in counted.by_shift.items()],
         "by_shift_of_day": [

@@ -43,10 +43,15 @@ class Report:
         return self.figures.period
 
     @property
+    def compared(self) -> Period:
+        """The period that it is compared with."""
+        return self.period.compared(self.made)
+
+    @property
     def lacks(self) -> date | None:
         """The day on which the ledger begins, if this or the compared period begins on an earlier one."""
-        compared = self.period.before() if self.before.total else self.period
-        return compared.lacks(self.begins)
+        first = self.compared if self.before.total else self.period
+        return first.lacks(self.begins)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,7 @@ class Reporter:
 
     async def report(self, period: Period, made: Millis, progress: Progress = lambda _: None) -> Report:
         """Return the report on a period, compared with the one before."""
-        before = period.before()
+        before = period.compared(made)
         earlier = await self.total(before, lambda share: progress(share / 2))
         figures, handling = await self._cut(period, lambda share: progress((1 + share) / 2))
         changed = await self.store.blocks_of_changed(before.first)

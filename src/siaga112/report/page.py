@@ -67,7 +67,7 @@ def page(report: Report, words: Words, top: int, *, reveal: bool) -> str:
         style=(_FOLDER / "page.css").read_text(encoding="utf-8"),
         title=f"{words('title')} · {report.site} · {span}",
         span=span,
-        span_before=words.span(report.period.before()),
+        span_before=words.span(report.compared),
         compared=report.before.total,
         lacking=lines.lacking(report.lacks, words),
         within=words.limit(report.answer_within),

@@ -24,7 +24,7 @@ _T = TypeVar("_T")
 
 def show(report: Report, words: Words, top: int, console: Console, *, reveal: bool) -> None:
     """Print the report."""
-    counted, before = report.figures, report.period.before()
+    counted, before = report.figures, report.compared
     console.print(Text(f"{words('title')} · {report.site}", style="bold"))
     console.print(f"{words('period')}: {words.span(report.period)}, {words('compared')} {words.span(before)}")
     for said in lines.lacking(report.lacks, words):
