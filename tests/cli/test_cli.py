@@ -394,6 +394,35 @@ async def test_a_hold_needs_a_case(live: Shell) -> None:
     assert "--reason must name the case" in (await live("hold", NUMBER, "--reason", " ")).failed(2)
 
 
+async def test_every_decision_needs_a_reason(live: Shell) -> None:
+    """A decision without a reason is a usage error, as in the console and the API; nothing is changed."""
+    decisions = (
+        *(f"block {NUMBER} --permanent", f"unblock {NUMBER}", f"confirm {NUMBER}", f"dismiss {NUMBER}"),
+        *(f"allow {NUMBER}", f"appeal {NUMBER}", "void 1.1", f"forget {NUMBER} --yes"),
+    )
+    for ended in await live.each(*(f"{decision} --reason ' '" for decision in decisions)):
+        assert "--reason: say why, for the record" in ended.failed(2)
+    assert (await live("audit", "--json")).json == []
+
+
+async def test_the_reason_of_a_rejected_objection_is_one_line(live: Shell) -> None:
+    """The reason for rejecting an objection becomes one line of at most 500 characters, like any other."""
+    await live("block", NUMBER, "--permanent", "--reason", "threats")
+    await live("appeal", NUMBER, "--reason", "not me")
+    long = await live("appeals", "--reject", NUMBER, "--reason", "x" * 501)
+    assert "longer than 500 characters" in long.failed(2)
+    (await live("appeals", "--reject", NUMBER, "--reason", "seven\npranks")).done()
+    (row,) = (await live("why", NUMBER, "--json")).json
+    assert row["appeals"][0]["decided"]["reason"] == "seven pranks"
+
+
+async def test_an_empty_number_is_no_number(live: Shell) -> None:
+    """An empty number, as of an unset variable in a script, is an error and not every caller."""
+    options = ("callbacks --done", "callbacks --take", "callbacks --tried", "calls --number")
+    for ended in await live.each(*(f"{option} ''" for option in options)):
+        assert "is not the number of a caller" in ended.failed(1)
+
+
 async def test_who_objects_is_not_forgotten_before_somebody_decides(live: Shell) -> None:
     """`forget` refuses a caller with an open appeal, as the answer that is owed would be lost."""
     await live("block", NUMBER, "--permanent", "--reason", "threats")

@@ -10,7 +10,7 @@ import typer
 
 from siaga112.app.desk import forget_in_files, require_rewritten
 from siaga112.cli import invocation
-from siaga112.cli.options import ByOption, JsonOption, NumberArgument, OutputOption, ReasonOption
+from siaga112.cli.options import ByOption, JsonOption, NumberArgument, OutputOption, ReasonOption, TextOption
 from siaga112.cli.site import ask, decide, number, settings, speaker, with_supervisor
 from siaga112.core.caller_id import sought
 from siaga112.core.model import Caller
@@ -108,7 +108,7 @@ def callbacks(  # noqa: PLR0917 - one parameter an option
     tried: Annotated[
         str | None, typer.Option("--tried", help="You called back, and nobody answered.", metavar="NUMBER")
     ] = None,
-    reason: ReasonOption = "",
+    reason: TextOption = "",
     json: JsonOption = False,
 ) -> None:
     """List the callers nobody has spoken with yet: first those we failed, then those who left or were silent.
@@ -118,16 +118,17 @@ def callbacks(  # noqa: PLR0917 - one parameter an option
 
     Example: siaga112 callbacks --tried 081234567890 --reason "busy, again at 10"
     """
-    if sum(map(bool, (done, take, tried))) > 1:
+    given = [one for one in (done, take, tried) if one is not None]
+    if len(given) > 1:
         raise SiagaError(say("--done, --take and --tried exclude each other: use one of them"))
-    if who := done and number(done):
-        decide(lambda deeds: deeds.reached(who, reason), by)
-        return
-    if whom := take and number(take):
-        decide(lambda deeds: deeds.take(whom, reason), by)
-        return
-    if called := tried and number(tried):
-        decide(lambda deeds: deeds.tried(called, reason), by)
+    if given:
+        who = number(given[0])
+        if done is not None:
+            decide(lambda deeds: deeds.reached(who, reason), by)
+        elif take is not None:
+            decide(lambda deeds: deeds.take(who, reason), by)
+        else:
+            decide(lambda deeds: deeds.tried(who, reason), by)
         return
     waiting = ask(lambda lists: lists.callbacks())
     tables.listing(waiting, _WAITING, say("nobody waits for a call-back"), json=json, t=speaker())

@@ -98,7 +98,7 @@ def calls(  # noqa: PLR0917 - one parameter an option
     Example: siaga112 calls --last 5 --follow
     """
     _go_together(until, limit, last, call, follow=follow, explain=explain)
-    who = number(caller) if caller else None
+    who = None if caller is None else number(caller)
 
     async def listed(site: "Lists | RemoteLists") -> list[Row]:
         begin = since or ("" if last else "24h")

@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 import typer
 
-from siaga112.cli.options import ByOption, JsonOption, NumberArgument, ReasonOption
+from siaga112.cli.options import ByOption, JsonOption, NumberArgument, ReasonOption, TextOption
 from siaga112.cli.site import ask, decide, number, speaker
 from siaga112.errors import UsageError
 from siaga112.terminal import tables
@@ -30,7 +30,7 @@ def appeals(
         str | None,
         typer.Option("--reject", help="Reject this caller's objection.", metavar="NUMBER"),
     ] = None,
-    reason: Annotated[str, typer.Option("--reason", help="Why, for the record.", metavar="TEXT")] = "",
+    reason: TextOption = "",
     json: JsonOption = False,
 ) -> None:
     """List the objections that wait for a decision, the most urgent first; or reject one.

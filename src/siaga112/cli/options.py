@@ -38,6 +38,14 @@ def put_down(text: str) -> str:
     return one_line(text)
 
 
+def _why(text: str) -> str:
+    """Read the reason of a decision, which the console and the API demand too."""
+    reason = put_down(text)
+    if not reason:
+        raise typer.BadParameter(Said("say why, for the record"))
+    return reason
+
+
 def span(text: str, option: str) -> int:
     """Read the duration given with an option; return milliseconds."""
     try:
@@ -63,8 +71,12 @@ NumberArgument = Annotated[
     typer.Argument(help="A number in any notation, or a hash as `blocks` prints it.", metavar="NUMBER"),
 ]
 ReasonOption = Annotated[
+    str, typer.Option("--reason", help="Why, for the record.", metavar="TEXT", callback=_why)
+]
+TextOption = Annotated[
     str, typer.Option("--reason", help="Why, for the record.", metavar="TEXT", callback=put_down)
 ]
+"""A reason that may be left out, or that the command itself demands."""
 YesOption = Annotated[
     bool, typer.Option("--yes", help="Do not ask; the question that was skipped goes into the audit trail.")
 ]

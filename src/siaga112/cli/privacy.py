@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 import typer
 
-from siaga112.cli.options import ByOption, JsonOption, NumberArgument, ReasonOption
+from siaga112.cli.options import ByOption, JsonOption, NumberArgument, TextOption
 from siaga112.cli.site import ask, decide, number, speaker
 from siaga112.core.holdings import Ends, Kind, Numbers
 from siaga112.errors import UsageError
@@ -18,7 +18,7 @@ _HOLDING: Final = ("kind", "count", "oldest", "until", "numbers", "ends", "setti
 
 def hold(
     caller: NumberArgument,
-    reason: ReasonOption,
+    reason: TextOption,
     by: ByOption,
     release: Annotated[bool, typer.Option("--release", help="The case is closed: end the hold.")] = False,
 ) -> None:
