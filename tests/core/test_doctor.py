@@ -10,6 +10,7 @@ from siaga112.doctor import NAMES, diagnose, exit_code
 from siaga112.doctor.lines import Health
 from siaga112.doctor.observations import (
     Context,
+    DatabaseSeen,
     Examined,
     FollowedSeen,
     Growth,
@@ -271,6 +272,24 @@ def test_calls_that_are_asked_about_and_not_followed_are_said(
         assert 'trunk_contexts = ["trunk", "from-new"]' in lines[0].remedy
 
 
+@pytest.mark.parametrize(
+    ("version", "newer", "found", "remedy"),
+    [
+        ("", False, "it has no tables yet", "siaga112 migrate"),
+        ("0000", False, "its tables have version 0000, older", "siaga112 migrate"),
+        ("9999", True, "its tables have version 9999, newer", "install the newer siaga112 here too"),
+    ],
+)
+def test_tables_of_a_later_program_need_that_program(
+    version: str, found: str, remedy: str, *, newer: bool
+) -> None:
+    """The remedy for older tables is `migrate`; newer ones need the newer program, as none goes back."""
+    seen = DatabaseSeen(version, known=False, read_only=False, unsafe=(), newer=newer)
+    line = next(line for line in diagnose(replace(NOTHING, database=seen)) if line.check == "database")
+    assert found in line.found
+    assert line.remedy.startswith(remedy)
+
+
 OPERATOR = "siaga112-operator"
 HANDED = "[menu]\nexten => 1,1,Set(QGOSUB=${VQ_GOSUB})\n same => n,Queue(one,t,,,30,,${QGOSUB})\n"
 """A queue that takes its Gosub from a variable of the call, as FreePBX's queues do."""
@@ -301,7 +320,10 @@ def test_operators_of_a_queue_get_their_keys(gosub: str, dialplan: str, health: 
 
 
 def test_on_freepbx_no_remedy_names_a_file_that_it_writes_itself() -> None:
-    """No remedy names a file that FreePBX overwrites at the next Apply Config."""
+    """No remedy names a file that FreePBX overwrites at the next Apply Config, or a section of a queue.
+
+    `[600](+)` outlives the queue, and then Asterisk loads no queue at all.
+    """
     bare = PbxFiles(
         user=None, timestamps="", bind_address="", keys={}, member_gosubs={"one": ""}, web_address="::"
     )
@@ -315,7 +337,8 @@ def test_on_freepbx_no_remedy_names_a_file_that_it_writes_itself() -> None:
     seen = replace(NOTHING, pbx=replace(pbx, inside=inside, queues=members), shipped=shipped, wanted=wanted)
     remedies = [line.remedy for line in diagnose(seen)]
     theirs = re.compile(r"\bin (manager|queues|features|extensions)\.conf")
-    assert [remedy for remedy in remedies if theirs.search(remedy)] == []
+    assert [remedy for remedy in remedies if theirs.search(remedy) or "[one]" in remedy] == []
+    assert any("Set(VQ_GOSUB=siaga112-operator)" in remedy for remedy in remedies)
     plain = diagnose(replace(seen, pbx=replace(pbx, queues=members)))
     assert len([line for line in plain if theirs.search(line.remedy)]) > 5
 

@@ -140,8 +140,7 @@ def keys_in_queues(_: PbxSeen, inside: PbxInside, wanted: Wanted, shipped: Shipp
         else:
             yield warn(
                 f"operators of {queue} have no keys to mark calls: queues.conf [{queue}] has no membergosub",
-                f"{wanted.places.queue.format(queue)}: membergosub = {OPERATOR} "
-                "(then on the PBX: asterisk -rx 'module reload app_queue.so')",
+                wanted.places.queue_keys.format(queue),
             )
 
 

@@ -240,6 +240,8 @@ class DatabaseSeen:
     """The server's name and version."""
     old: bool = False
     """Whether it is older than we need."""
+    newer: bool = False
+    """Whether a later program made the tables."""
     only_reads: bool = False
     """Whether it is configured read-only."""
     lacking: tuple[str, ...] = ()

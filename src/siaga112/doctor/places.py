@@ -12,8 +12,8 @@ class Places:
     """General AMI settings."""
     keys: str
     """Where the operators' keys are defined."""
-    queue: str
-    """A queue's settings; `{}` is its name."""
+    queue_keys: str
+    """How the operators of a queue get their keys; `{}` is its name."""
     member: str
     """A queue's member: `{queue}` is its name, `{line}` the member's line in queues.conf."""
     variables: str
@@ -32,11 +32,12 @@ class Places:
 
 PLAIN: Final = Places(
     manager="in manager.conf [general]",
-    keys="in features.conf: #include features_siaga112.conf",
-    queue="in queues.conf [{}]",
+    keys="in features.conf: #tryinclude features_siaga112.conf",
+    queue_keys="in queues.conf [{}]: membergosub = siaga112-operator "
+    "(then on the PBX: asterisk -rx 'module reload app_queue.so')",
     member="in queues.conf [{queue}]: member => {line}",
     variables="in extensions.conf [globals]",
-    include="in extensions.conf: #include extensions_siaga112.conf",
+    include="in extensions.conf: #tryinclude extensions_siaga112.conf",
     dialplan="in extensions.conf",
     guard="in [{}], before Answer() and the menu: same => n,Gosub(siaga112-screen,s,1)",
     trunks="pjsip.conf",
@@ -47,7 +48,10 @@ FREEPBX: Final = Places(
     manager="in manager_custom.conf [general](+)",
     keys="on the PBX: siaga112 files asterisk --to /etc/asterisk; then "
     "grep '=>' /etc/asterisk/features_siaga112.conf >> /etc/asterisk/features_applicationmap_custom.conf",
-    queue="in queues_post_custom.conf [{}](+)",
+    # Not `[{}](+)` in queues_post_custom.conf: it outlives the queue, and then Asterisk loads no queue at all.
+    queue_keys="in extensions_custom.conf [from-pstn-custom], below the line that asks: same => n,"
+    "ExecIf(${{DIALPLAN_EXISTS(siaga112-operator,s,1)}}?Set(VQ_GOSUB=siaga112-operator)) "
+    "(then on the PBX: asterisk -rx 'dialplan reload')",
     member="in FreePBX, Queues, {queue}, Static Agents: the extension's number, as 101,0",
     variables="in globals_custom.conf",
     include="in extensions_custom.conf: #tryinclude extensions_siaga112.conf",
@@ -56,5 +60,5 @@ FREEPBX: Final = Places(
     "and below it: same => n,Goto(ext-did,${{EXTEN}},1)",
     trunks="FreePBX, Trunks, Context",
     user_file="keep it outside of /etc/asterisk, where fwconsole chown opens it again: "
-    "in manager_custom.conf: #tryinclude /etc/siaga112-ami/siaga112.conf (asterisk's, 600)",
+    "in manager_custom.conf: #tryinclude /etc/siaga112/manager_siaga112.conf (root:asterisk, 640)",
 )

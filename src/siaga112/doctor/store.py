@@ -22,9 +22,14 @@ def database(seen: Examined) -> Iterator[Line]:
         remedy = f"in [database] of {wanted.config}: url" if wanted.database else "siaga112 run makes it"
         yield fail(f"the database does not answer: {found.why}", remedy)
         return
-    if not found.known:
-        what = f"its tables have version {found.version}" if found.version else "it has no tables yet"
-        yield fail(f"{where}: {what}, which is not this program's", "siaga112 migrate")
+    if found.newer:
+        yield fail(
+            f"{where}: its tables have version {found.version}, newer than this program's",
+            "install the newer siaga112 here too; or go back as docs/upgrade.md says",
+        )
+    elif not found.known:
+        what = f"its tables have version {found.version}, older than this program's"
+        yield fail(f"{where}: {what if found.version else 'it has no tables yet'}", "siaga112 migrate")
     if found.read_only:
         yield fail(
             f"{where} is a replica, which takes no writes",

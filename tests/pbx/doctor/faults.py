@@ -613,7 +613,7 @@ FAULTS: Final = (
         "fail",
         "dialplan file",
         "the dialplan has no context [siaga112-screen]",
-        f"in extensions.conf: #include extensions_siaga112.conf ({COPY})",
+        f"in extensions.conf: #tryinclude extensions_siaga112.conf ({COPY})",
         edits=(Edit("extensions.conf", f'#include "{SHIPPED}/extensions_siaga112.conf"'),),
     ),
     Fault(
@@ -803,7 +803,7 @@ FAULTS: Final = (
         "operators' keys",
         "operators cannot mark calls: features.conf [applicationmap] lacks "
         "siaga112-prank, siaga112-genuine, siaga112-information, siaga112-silent",
-        "in features.conf: #include features_siaga112.conf",
+        "in features.conf: #tryinclude features_siaga112.conf",
         edits=(Edit("features.conf", "#include", ";"),),
     ),
     Fault(
@@ -1025,16 +1025,16 @@ FAULTS: Final = (
         "PostgreSQL has no tables yet",
         "fail",
         "database",
-        "postgresql://…: it has no tables yet, which is not this program's",
+        "postgresql://…: it has no tables yet",
         "siaga112 migrate",
         arrange=empty_postgresql,
     ),
     Fault(
-        "the tables are of another version",
+        "the tables are of a newer version",
         "fail",
         "database",
-        "SQLite in {state}: its tables have version 9999, which is not this program's",
-        "siaga112 migrate",
+        "SQLite in {state}: its tables have version 9999, newer than this program's",
+        "install the newer siaga112 here too; or go back as docs/upgrade.md says",
         arrange=newer_tables,
     ),
     Fault(

@@ -432,8 +432,9 @@ FAULTS: Final = (
         "warn",
         "keys in queues",
         "operators of siaga112 have no keys to mark calls: queues.conf [siaga112] has no membergosub",
-        "in queues_post_custom.conf [siaga112](+): membergosub = siaga112-operator "
-        "(then on the PBX: asterisk -rx 'module reload app_queue.so')",
+        "in extensions_custom.conf [from-pstn-custom], below the line that asks: same => n,"
+        "ExecIf(${{DIALPLAN_EXISTS(siaga112-operator,s,1)}}?Set(VQ_GOSUB=siaga112-operator)) "
+        "(then on the PBX: asterisk -rx 'dialplan reload')",
         edits=(FREEPBX, Edit("queues.conf", "membergosub = siaga112-operator")),
     ),
     Fault(

@@ -65,6 +65,8 @@ class Told(NamedTuple):
     server: str = ""
     old: bool = False
     """Whether the server is older than `OLDEST`."""
+    newer: bool = False
+    """Whether a later program made the tables, so that ours cannot migrate them."""
     only_reads: bool = False
     """Whether `default_transaction_read_only` is on."""
     lacking: tuple[str, ...] = ()
@@ -96,6 +98,7 @@ def look(url: str, site: str, now: Millis) -> Told:
                 unsafe=(),
                 server=f"{_NAMES[kind]} {'.'.join(map(str, number))}",
                 old=number < OLDEST[kind],
+                newer=bool(version) and version not in KNOWN,
             )
             if kind == "postgresql":
                 setting = "SELECT current_setting('default_transaction_read_only')"

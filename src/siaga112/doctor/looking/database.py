@@ -36,6 +36,7 @@ def _ask(url: str, site: str) -> DatabaseSeen:
         told.unsafe,
         server=told.server,
         old=told.old,
+        newer=told.newer,
         only_reads=told.only_reads,
         lacking=told.lacking,
         people=told.people,
