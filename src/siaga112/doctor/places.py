@@ -48,7 +48,7 @@ FREEPBX: Final = Places(
     manager="in manager_custom.conf [general](+)",
     keys="on the PBX: siaga112 files asterisk --to /etc/asterisk; then "
     "grep '=>' /etc/asterisk/features_siaga112.conf >> /etc/asterisk/features_applicationmap_custom.conf",
-    # Not `[{}](+)` in queues_post_custom.conf: it outlives the queue, and then Asterisk loads no queue at all.
+    # Not `[{}](+)` in queues_post_custom.conf: it outlives the queue, and then Asterisk loads none at all.
     queue_keys="in extensions_custom.conf [from-pstn-custom], below the line that asks: same => n,"
     "ExecIf(${{DIALPLAN_EXISTS(siaga112-operator,s,1)}}?Set(VQ_GOSUB=siaga112-operator)) "
     "(then on the PBX: asterisk -rx 'dialplan reload')",
