@@ -69,6 +69,10 @@ CALLS = {
         MENU + "10:00:06 Dtmf 100.1\n10:00:07 Newexten 100.1 app=Playback at=siaga112-ivr,i,1\n" + LEAVES,
         "ivr_prank, left_menu",
     ),
+    "was cut off in the menu by the network": (
+        MENU + "10:00:40 HangupRequest 100.1\n10:00:40 Hangup 100.1 cause=41",
+        "unknown, no_evidence",
+    ),
     "pressed a key in the queue, and left it": (
         QUEUE + "10:00:07 Dtmf 100.1\n" + LEAVES,
         "abandoned, left_queue",

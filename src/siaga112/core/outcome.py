@@ -49,6 +49,10 @@ _LEAVING: Final = (
 )
 
 
+_CUT_OFF: Final = frozenset({"18", "20", "25", "27", "34", "38", "41", "42", "43", "44", "47", "102"})
+"""Q.850 causes of a network that failed: no answer, out of order, congested, or a timer that ran out."""
+
+
 def _blocked(call: Call, _: ClassifierRules) -> Evidence | None:
     rejected = call.last(FactKind.REJECTED)
     if rejected is None or call.first(FactKind.QUEUED, FactKind.CONNECTED):
@@ -127,7 +131,8 @@ def _ivr_prank(call: Call, _: ClassifierRules) -> Evidence | None:
     if call.first(FactKind.QUEUED, FactKind.RINGING):
         return None  # a caller who has waited for an operator did not end in the menu
     if left := call.first(FactKind.LEFT_MENU):
-        return Reason.LEFT_MENU, (left,)
+        ended = call.last(FactKind.ENDED)
+        return None if ended and ended.detail in _CUT_OFF else (Reason.LEFT_MENU, (left,))
     if ended := call.first(FactKind.MENU_HUNG_UP):
         choice = call.last(FactKind.INVALID_CHOICE, FactKind.NO_CHOICE)
         if choice:
