@@ -431,6 +431,22 @@ def test_mark_and_stage_times() -> None:
     assert (stages.ivr, stages.wait, stages.ring, stages.talk) == (5_000, 4_100, 4_100, 50_150)
 
 
+def test_the_wait_is_that_for_each_phone_that_rang() -> None:
+    """If the dialplan rings one phone after another, the caller has waited for all of them."""
+    table = ARRIVES + (
+        "10:00:01 DialBegin 100.1 leg=100.2 at=direct,112,2\n10:00:03 VarSet 100.1 DIALSTATUS=BUSY\n"
+        "10:00:03 DialBegin 100.1 leg=100.3 at=direct,112,3\n10:00:33 VarSet 100.1 DIALSTATUS=NOANSWER\n"
+        "10:00:33 DialBegin 100.1 leg=100.4 at=direct,112,4\n"
+        "10:00:43 BridgeEnter 100.4 bridge=b1\n10:00:43 BridgeEnter 100.1 bridge=b1\n"
+        "10:01:00 BridgeLeave 100.4 bridge=b1\n10:01:00 BridgeLeave 100.1 bridge=b1\n"
+        "10:01:00 DialBegin 100.1 leg=100.5 at=direct,112,5\n10:01:09 VarSet 100.1 DIALSTATUS=BUSY\n"
+        "10:01:09 DialBegin 100.1 leg=100.6 at=direct,112,6\n10:01:20 Hangup 100.1"
+    )
+    (finding,) = findings(table)
+    assert spelled(finding) == "answered, operator"
+    assert finding.stages.waited == 42_000
+
+
 def test_a_leg_that_the_pbx_makes_is_no_call() -> None:
     """A channel without an extension is no call: the PBX created it."""
     table = "10:00:00 Newchannel 200.1 at=siaga112-incoming,,1\n10:00:09 Hangup 200.1"

@@ -117,6 +117,16 @@ class TrackedCall:
         elif self.facts[-1].kind is not FactKind.GAP:
             self.facts.append(Fact(at, FactKind.GAP, "too_many_facts"))
 
+    def gave_up(self, at: Millis, status: str) -> None:
+        """Record that nobody answered. If nobody ever did, the caller waits for the next phone that rings."""
+        self.note(at, FactKind.GAVE_UP, status)
+        self.ringing = self.answered
+
+    @property
+    def answered(self) -> bool:
+        """Whether somebody was ever connected to the caller."""
+        return any(fact.kind is FactKind.CONNECTED for fact in self.facts)
+
     def seen_in_part(self) -> bool:
         """Return whether some part of the call was not seen."""
         return any(fact.kind in {FactKind.ADOPTED, FactKind.GAP} for fact in self.facts)

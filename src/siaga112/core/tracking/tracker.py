@@ -331,11 +331,11 @@ class Tracker:
             case "MIXMONITOR_FILENAME":
                 call.recording = event.value[:RECORDING_LONGEST]
             case "QUEUESTATUS" if event.value in QUEUE_STATUS:
-                call.note(event.at, FactKind.GAVE_UP, event.value)
+                call.gave_up(event.at, event.value)
                 call.queue = None
                 self._progress.put(call.id, call.spot)
             case "DIALSTATUS" if event.value in DIAL_STATUS:
-                call.note(event.at, FactKind.GAVE_UP, event.value)
+                call.gave_up(event.at, event.value)
                 call.dialling = None
             case _:
                 pass
@@ -435,7 +435,7 @@ class Tracker:
         if not self._talk.bridges.joined(call.id, event.channel):
             return
         if event.value in BY_VARIABLE.get(event.name, ()):
-            call.note(event.at, FactKind.GAVE_UP, event.value)
+            call.gave_up(event.at, event.value)
             if call.led_on:
                 call.queue, call.led_on = None, False
             self._progress.put(call.id, call.spot)
@@ -451,8 +451,7 @@ class Tracker:
         place = event.place
         waits = call.led_on and not call.connected
         if event.uid in self._talk.bridges and not waits:
-            talked = any(fact.kind is FactKind.CONNECTED for fact in call.facts)
-            call.note(event.at, FactKind.LEFT, "talking" if talked else place.context)
+            call.note(event.at, FactKind.LEFT, "talking" if call.answered else place.context)
         elif call.queue and call.queue.place == place:
             call.note(event.at, FactKind.LEFT_QUEUE, call.queue.queue)
         elif call.dialling == place:
