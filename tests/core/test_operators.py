@@ -147,6 +147,20 @@ def test_a_key_during_the_call_is_the_operators_mark() -> None:
     assert (found.mark, found.marked_by) == (Mark.PRANK, "Siti")
 
 
+def test_a_key_behind_a_local_channel_marks_the_caller() -> None:
+    """Behind a Local channel, a key marks the caller, though the event names the channel's near half."""
+    found = entry(
+        QUEUE
+        + "10:00:09 BridgeEnter 100.3 bridge=b2 chan=Local/101@q-01;2\n"
+        + "10:00:09 BridgeEnter 100.4 bridge=b2 chan=PJSIP/101-0a\n"
+        + "10:00:10 BridgeEnter 100.2 bridge=b1 chan=Local/101@q-01;1\n"
+        + CALLER
+        + "10:00:30 SiagaMark 100.3 mark=genuine leg=100.4 chan=PJSIP/101-0a\n"
+        + ENDS
+    ).finding
+    assert (found.mark, found.marked_by) == (Mark.GENUINE, "Siti")
+
+
 def test_a_mark_after_the_call_is_of_the_phones_last_answered_call() -> None:
     """A mark after the call is of the phone's last answered call, whose row is repeated with the mark."""
     later = "10:03:00 SiagaMark - mark=genuine leg=300.1 chan=PJSIP/101-0000000f\n"

@@ -125,6 +125,9 @@ class Talk:
         phone = interface_of(event.channel)
         own = event.leg if event.leg in self._calls else ""  # raised on the caller's own channel
         uid = event.uid or own or self._late_marks.last_of(phone)
+        behind = [] if uid in self._calls else self.bridges.callers_with(uid)
+        if len(behind) == 1:  # the phone's bridge holds half of a Local channel in place of the caller
+            uid = behind[0]
         if call := self._calls.get(uid):
             by = call.agents.get(event.leg) or (call.operator if event.uid else phone)
             call.note(event.at, FactKind.MARKED, f"{event.mark} {by}".strip())
