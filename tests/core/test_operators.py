@@ -200,6 +200,46 @@ def test_a_call_of_hours_ago_is_not_marked_by_phone() -> None:
     assert len(entries(QUEUE + PHONE + CALLER + ENDS + later)) == 1
 
 
+def test_a_mark_by_who_took_the_call_over_is_of_that_call() -> None:
+    """A mark after an attended hand-over belongs to that call, not to one the phone answered before."""
+    before = (QUEUE + PHONE + CALLER + ENDS).replace("100.", "90.").replace("10:0", "09:0")
+    table = (
+        before.replace("PJSIP/101", "PJSIP/102")
+        + QUEUE
+        + PHONE
+        + CALLER
+        + "10:01:00 BridgeEnter 100.5 bridge=b1 chan=PJSIP/102-0000000b\n"
+        + "10:01:00 AttendedTransfer 100.1 to=102\n10:01:00 BridgeLeave 100.2 bridge=b1\n"
+        + ENDS
+        + "10:03:00 SiagaMark - mark=prank leg=300.1 chan=PJSIP/102-0000000f\n"
+    )
+    assert [(one.finding.call.id, one.finding.mark) for one in entries(table)] == [
+        ("90.1", None),
+        ("100.1", None),
+        ("100.1", Mark.PRANK),
+    ]
+
+
+def test_a_mark_of_a_caller_who_had_just_gone_is_not_of_the_call_before() -> None:
+    """A phone that picks up when the caller has hung up marks neither that call nor the one before."""
+    before = (QUEUE + PHONE + CALLER + ENDS).replace("100.", "90.").replace("10:0", "09:0")
+    gone = QUEUE + "10:00:09 HangupRequest 100.1\n" + PHONE + CALLER + "10:00:11 Hangup 100.1\n"
+    later = "10:00:30 SiagaMark - mark=prank leg=300.1 chan=PJSIP/101-0000000f\n"
+    assert [(one.finding.call.id, one.finding.mark) for one in entries(before + gone + later)] == [
+        ("90.1", None),
+        ("100.1", None),
+    ]
+
+
+def test_a_mark_after_lost_events_is_of_no_call_before_them() -> None:
+    """After lost events, which may include an answer, a phone marks no call that ended before them."""
+    later = "10:03:00 SiagaMark - mark=prank leg=300.1 chan=PJSIP/101-0000000f\n"
+    ended = QUEUE + PHONE + CALLER + ENDS + "10:02:30 Interrupted lost\n10:02:31 Resumed -\n" + later
+    assert [one.finding.mark for one in entries(ended)] == [None]
+    talking = QUEUE + PHONE + CALLER + "10:01:00 Interrupted lost\n" + ENDS + later
+    assert [one.finding.mark for one in entries(talking)] == [None, Mark.PRANK]
+
+
 def test_a_mark_dialled_during_the_call_is_of_that_call() -> None:
     """A mark dialled on a second line during the call belongs to that call."""
     key = "10:01:00 SiagaMark - mark=silent leg=300.1 chan=PJSIP/101-0000000f\n"

@@ -44,12 +44,15 @@ class LateMarks:
     def mark(self, phone: str, mark: Mark, at: Millis) -> Call | None:
         """Mark the last call that a phone answered, after its end; return the marked call.
 
-        Return None if there is no such call, if it ended more than `KEPT` ago, or if the event is a repeat.
+        Return None if there is no such call, if it ended more than `KEPT` ago, if its caller had hung up when
+        the phone was picked up, or if the event is a repeat.
         """
         call = self._over.get(self.last_of(phone))
         if call is None or not 0 <= at - call.ended <= KEPT:
             return None
         spoke = [fact.detail for fact in call.facts if fact.kind is FactKind.CONNECTED]
+        if not spoke:
+            return None
         by = next((who for who in spoke if same_phone(who.partition(" ")[0], phone)), phone)
         pressed = Fact(at, FactKind.MARKED, f"{mark} {by}")
         if call.facts[-1] == pressed:
@@ -57,6 +60,11 @@ class LateMarks:
         marked = replace(call, facts=(*call.facts, pressed))
         self._over[call.id] = marked
         return marked
+
+    def unsure(self) -> None:
+        """Forget the calls that have ended: their phones may have answered others since, unseen."""
+        for phone in [phone for phone, call in self._last.items() if call in self._over]:
+            self._forget(phone)
 
     def _forget(self, phone: str) -> None:
         call = self._last.pop(phone)

@@ -36,6 +36,10 @@ class Talk:
         """Keep an ended call for as long as an operator may still mark it."""
         self._late_marks.ended(call)
 
+    def unsure(self) -> None:
+        """Forget which calls that have ended may be marked: answers may be among the lost events."""
+        self._late_marks.unsure()
+
     def operator_connected(self, event: AgentConnect) -> None:
         """Record which queue member took the call, as the queue reports it."""
         call = self._calls.get(event.uid)
@@ -55,6 +59,14 @@ class Talk:
         if not self.bridges.holds(event.uid, event.bridge):
             self.part(self.bridges.leave(event.uid), event.at)
         self.connect(self.bridges.enter(event.uid, event.bridge, event.channel), event.at)
+        for caller in self.bridges.callers_with(event.uid):
+            self._picked_up(self._calls[caller], event.uid)
+
+    def _picked_up(self, call: TrackedCall, entered: str) -> None:
+        """Record which phones picked up, also one that joins a talk or whose caller has just hung up."""
+        phones = self.bridges.phones(call.id)
+        for phone in [phones[entered]] if entered in phones else phones.values():
+            self._late_marks.answered(interface_of(phone), call.id)
 
     def connect(self, uids: Iterable[str], at: Millis) -> None:
         """Record that these callers are now connected to somebody."""
@@ -73,8 +85,6 @@ class Talk:
         call.connected = True
         call.move(Stage.TALKING, at)
         call.note(at, FactKind.CONNECTED, self._with_whom(call))
-        for name in self.bridges.phones(call.id).values():
-            self._late_marks.answered(interface_of(name), call.id)
         call.handed_by = frozenset()
         self._progress.put(call.id, call.spot)
 

@@ -522,6 +522,7 @@ class Tracker:
 
     def _interrupted(self, event: Interrupted) -> None:
         self._arrivals.unsure()
+        self._talk.unsure()
         for call in self._calls.values():
             call.note(event.at, FactKind.GAP, event.cause)
 
