@@ -97,7 +97,9 @@ def _event(name: str, at: Millis, uid: str, place: DialplanPosition, given: dict
         case "BlindTransfer":
             return BlindTransfer(at, uid, given["to"])
         case "AttendedTransfer":
-            return AttendedTransfer(at, uid, given["to"], "ringing" not in given)
+            return AttendedTransfer(
+                at, uid, given["to"], "ringing" not in given, given.get("other", ""), given.get("asked", "")
+            )
         case "BridgeEnter":
             two_way = given.get("type", "basic") == "basic"
             return BridgeEnter(at, uid, given["bridge"], two_way, "machine" in given, given.get("chan", ""))

@@ -1,6 +1,8 @@
 """Who answered a call, who took it over, and who marked it."""
 
+import re
 from dataclasses import replace
+from typing import Final
 
 import pytest
 
@@ -11,6 +13,7 @@ from siaga112.core.names import Names
 from siaga112.core.tracking.tracker import Tracker
 from tests.core.table import events, in_force
 from tests.core.test_calls import QUEUE, TALKS
+from tests.pbx.scenarios.golden import GOLDEN, replayed
 
 NAMES = Names({"PJSIP/101": "Siti", "Budi (2)": "Budi", "103": "Ratna"}, {"113": "Damkar"})
 ENDS = "10:02:00 HangupRequest 100.1\n10:02:00 BridgeLeave 100.1 bridge=b1\n10:02:00 Hangup 100.1\n"
@@ -115,6 +118,41 @@ def test_an_attended_hand_over_is_reached_at_once_unless_it_still_rings() -> Non
     assert [(one.how, one.reached) for one in attended] == [(HandedOver.ATTENDED, 0)]
     ringing = entry(TALKS + "10:00:30 AttendedTransfer 100.1 to=113 ringing=1\n" + ENDS).finding.handovers
     assert [(one.how, one.reached) for one in ringing] == [(HandedOver.BLIND, None)]
+
+
+TURNED: Final = {
+    b"OrigTransferer": b"SecondTransferer",
+    b"OrigBridge": b"SecondBridge",
+    b"Transferee": b"TransferTarget",
+}
+TURNED_BACK: Final = {there: here for here, there in TURNED.items()}
+SIDE: Final = re.compile(rb"^(?:%s)" % b"|".join([*TURNED, *TURNED_BACK]), re.MULTILINE)
+
+
+@pytest.mark.parametrize("version", ["22", "16"])
+def test_a_phone_may_transfer_whom_it_asked_to_the_caller(version: str) -> None:
+    """An attended hand-over is the same whichever of its two calls the operator's phone transfers."""
+    recorded = (GOLDEN / version / "transfer_attended.ami").read_bytes()
+    turned = SIDE.sub(lambda side: (TURNED | TURNED_BACK)[side[0]], recorded)
+    assert turned != recorded
+    _, (plain,) = replayed(recorded)
+    _, (other,) = replayed(turned)
+    assert other.finding.handovers == plain.finding.handovers != ()
+
+
+def test_whom_a_phone_asked_may_be_transferred_to_a_local_channel() -> None:
+    """Behind a Local channel, an attended hand-over is the same whichever call is transferred."""
+    behind = (
+        QUEUE
+        + "10:00:09 BridgeEnter 100.3 bridge=b2 chan=Local/101@q-01;2\n"
+        + "10:00:09 BridgeEnter 100.4 bridge=b2 chan=PJSIP/101-0a\n"
+        + "10:00:10 BridgeEnter 100.2 bridge=b1 chan=Local/101@q-01;1\n"
+        + CALLER
+        + "10:00:30 BridgeEnter 100.5 bridge=b2 chan=PJSIP/damkar-0b\n"
+    )
+    for transfer in ("100.3 to=113 other=100.5 asked=101", "100.5 to=101 other=100.3 asked=113"):
+        found = entry(f"{behind}10:00:30 AttendedTransfer {transfer}\n{ENDS}").finding.handovers
+        assert [(one.target, one.agency, one.reached) for one in found] == [("113", "Damkar", 0)]
 
 
 def test_a_hand_over_behind_a_local_channel_reaches_who_comes_into_the_bridge() -> None:

@@ -146,12 +146,18 @@ class BlindTransfer:
 
 @value
 class AttendedTransfer:
-    """An attended transfer of a channel (AttendedTransfer). `talking`: the target had answered."""
+    """An attended transfer of a channel (AttendedTransfer). `talking`: the target had answered.
+
+    A phone may transfer either of its two calls to the other, so the caller may be the target: `other` is the
+    target's channel, `asked` the number of `uid`.
+    """
 
     at: Millis
     uid: str
     target: str
     talking: bool
+    other: str = ""
+    asked: str = ""
 
 
 @value

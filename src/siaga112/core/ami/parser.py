@@ -147,12 +147,15 @@ def _connected(  # noqa: PLR0917 - one per header
     dialled: str,
     target: str | None,
     state: str | None,
+    other: str | None,
+    dialled_first: str | None,
+    number: str | None,
 ) -> AttendedTransfer | None:
     """Build AttendedTransfer. With a SIP transfer, the operator dialled the target on a second channel."""
     if not uid or result != "Success":
         return None
-    number = dialled if asked_by != asks_by else ""
-    return AttendedTransfer(at, uid, number or target or "", state == _UP)
+    to, back = (dialled, dialled_first) if asked_by != asks_by else ("", "")
+    return AttendedTransfer(at, uid, to or target or "", state == _UP, other or "", back or number or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +216,7 @@ KINDS: Final[dict[str, Kind]] = {
         (
             *("Result", "TransfereeUniqueid", "OrigTransfererUniqueid", "SecondTransfererUniqueid"),
             *("SecondTransfererExten", "TransferTargetCallerIDNum", "TransferTargetChannelState"),
+            *("TransferTargetUniqueid", "OrigTransfererExten", "TransfereeCallerIDNum"),
         ),
         _connected,
     ),

@@ -131,6 +131,10 @@ class Bridges:
             if member in self._phone and not self._is_caller(member)
         }
 
+    def is_phone(self, uid: str) -> bool:
+        """Return whether a channel in a bridge is a phone: neither a caller nor half of a Local channel."""
+        return uid in self._phone and not self._is_caller(uid)
+
     def callers_with(self, uid: str) -> list[str]:
         """Return the callers that a channel is connected to, through any chain of pipes."""
         held = self._bridge_of.get(uid)

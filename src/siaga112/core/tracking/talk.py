@@ -109,7 +109,10 @@ class Talk:
         """Record an attended transfer of a caller."""
         # If the target has not answered yet, it keeps ringing, as after a blind transfer.
         how = HandedOver.ATTENDED if event.talking else HandedOver.BLIND
-        self._hand_over(event.uid, event.at, how, event.target)
+        uid, target = event.uid, event.target
+        if event.other and self.bridges.is_phone(uid) and not self.bridges.is_phone(event.other):
+            uid, target = event.other, event.asked  # the phone transferred whom it had asked to the caller
+        self._hand_over(uid, event.at, how, target)
 
     def _hand_over(self, uid: str, at: Millis, how: HandedOver, target: str) -> None:
         for caller in [uid] if uid in self._calls else self.bridges.callers_with(uid):
