@@ -112,6 +112,20 @@ def test_nobody_may_answer_a_hand_over() -> None:
     ]
 
 
+def test_who_answers_after_the_way_back_into_the_queue_is_not_the_agency() -> None:
+    """A hand-over to a busy agency that leads back into the queue is not reached, whoever answers there."""
+    found = entry(
+        TALKS
+        + "10:00:30 BlindTransfer 100.1 to=113\n"
+        + "10:00:30 BridgeLeave 100.2 bridge=b1\n10:00:30 BridgeLeave 100.1 bridge=b1\n"
+        + "10:00:31 DialBegin 100.1 leg=100.8 at=agencies,113,1\n10:00:35 VarSet 100.1 DIALSTATUS=BUSY\n"
+        + "10:00:36 QueueCallerJoin 100.1 queue=siaga112 at=agencies,113,2\n"
+        + "10:00:45 BridgeEnter 100.9 bridge=b2\n10:00:45 BridgeEnter 100.1 bridge=b2\n"
+        + ENDS.replace("b1", "b2")
+    ).finding
+    assert [(one.target, one.reached) for one in found.handovers] == [("113", None)]
+
+
 def test_an_attended_hand_over_is_reached_at_once_unless_it_still_rings() -> None:
     """An attended hand-over is reached at once; one whose target still rings counts as blind."""
     attended = entry(TALKS + "10:00:30 AttendedTransfer 100.1 to=113\n" + ENDS).finding.handovers

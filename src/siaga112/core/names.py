@@ -71,10 +71,15 @@ def handovers(call: Call, names: Names) -> tuple[Handover, ...]:
 
 
 def _reached(call: Call, n: int) -> Millis | None:
-    """Return how long after the nth fact somebody answered; None if nobody did before the next hand-over."""
+    """Return how long after the nth fact the target answered; None if it did not.
+
+    It did not if the caller was handed over again first, or came back into a queue after nobody had answered.
+    """
+    gave_up = False
     for fact in call.facts[n + 1 :]:
         if fact.kind is FactKind.CONNECTED:
             return fact.at - call.facts[n].at
-        if fact.kind is FactKind.HANDED_OVER:
+        if fact.kind is FactKind.HANDED_OVER or (gave_up and fact.kind is FactKind.QUEUED):
             break
+        gave_up = gave_up or fact.kind is FactKind.GAVE_UP
     return None
