@@ -1,5 +1,6 @@
 """Menus: only a closed list of applications keeps a caller in the menu."""
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,7 @@ from tests.core.test_events import message
 from tests.pbx.scenarios.golden import replayed
 
 CASES: Final = Path(__file__).parents[1] / "cases"
+AMI_USER: Final = Path(__file__).parents[2] / "asterisk" / "manager.d" / "siaga112.conf"
 
 SERVE: Final = (
     *("VoiceMail", "VoiceMailMain", "MinivmRecord", "Record", "Dictate"),
@@ -56,6 +58,28 @@ def test_who_is_served_after_a_wrong_or_missing_choice_misused_nothing(applicati
         assert [spelled(finding) for finding in findings(MENU + served)] == [expected]
     ended = step + f"1\n10:00:30 Newexten 100.1 app=Hangup at=siaga112-ivr,{exten},2\n10:00:30 Hangup 100.1"
     assert [spelled(finding) for finding in findings(MENU + ended)] == ["unknown, no_evidence"]
+
+
+def passes(event: bytes) -> bool:
+    """Return whether the shipped event filter lets an event through, as manager.c decides."""
+    lines = AMI_USER.read_text("utf-8").replace("[[:cntrl:]]", "[\\x00-\\x1f\\x7f]")
+    filters = re.findall(r"^eventfilter = (!?)(.*)$", lines, re.MULTILINE)
+    matching = {sign for sign, pattern in filters if re.search(pattern, event.decode(), re.DOTALL)}
+    return matching == {""}
+
+
+@pytest.mark.parametrize("application", [name for name in SERVE if name.lower() in menus.SERVICES])
+def test_the_event_filter_lets_a_service_through_wherever_it_runs(application: str) -> None:
+    """A caller whom silence leads to a service elsewhere, and who then leaves the menu, is no prank."""
+    step = message("Newexten", "Extension: s", f"Application: {application}", "AppData: 112")
+    assert passes(step)
+    assert not passes(step.replace(application.encode(), b"NoOp"))
+    served = f"10:00:10 Newexten 100.1 app={application} at=elsewhere,s,1\n"
+    back = "10:00:40 Newexten 100.1 app=BackGround at=siaga112-ivr,s,5\n"
+    left = "10:00:45 HangupRequest 100.1\n10:00:45 Hangup 100.1"
+    assert [spelled(finding) for finding in findings(MENU + served + back + left)] == [
+        "abandoned, after_choice"
+    ]
 
 
 @pytest.mark.parametrize("exten", ["t", "i"])
