@@ -39,6 +39,7 @@ def test_our_own_dialplan_is_read_as_asterisk_loads_it() -> None:
     assert list(screen) == ["s", "T"]
     assert str(screen["s"][0]) == "Set(SIAGA_VERDICT=ALLOW)"
     assert [step.label for step in screen["s"] if step.label] == [
+        "clean",
         "presentation",
         "told",
         "shown",

@@ -123,6 +123,17 @@ async def test_a_hang_up_during_a_silent_screening_leaves_no_channel(
         measured("channel gone after", time.monotonic() - hung_up, "s", at_most=1)
 
 
+async def test_a_missing_module_takes_no_number_from_the_operator(version: Version) -> None:
+    """Without func_strings.so nobody can be judged, and a call goes on with the number it came with."""
+    async with probe(version) as (pbx, seen), agi_stub(pbx.agi_port):
+        await pbx.console("module unload func_strings.so")
+        call = await place_call(pbx, number=CALLER)
+        left = await seen.wait_for(sets("PROBE_LEFT"))
+        await call.hang_up()
+        assert left["CallerIDNum"] == CALLER
+        assert [e["Value"] for e in seen.events if sets("SIAGA_CALLER")(e)] == [""]
+
+
 async def test_a_rejected_caller_gets_403(version: Version) -> None:
     """BLOCK with `reject` ends the call with SIP 403 and sets SIAGA_REJECTED, which proves the rejection."""
     async with probe(version) as (pbx, seen), agi_stub(pbx.agi_port, BLOCK_AND_REJECT):
