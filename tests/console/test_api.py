@@ -19,7 +19,7 @@ from siaga112.core.fold import subject, take
 from siaga112.core.model import AuditEntry, Via
 from siaga112.service.ports import AuditFilter
 from siaga112.terminal import rows
-from tests.console.calls import BLOCKED, GENUINE, MISSED, NEW, PROPOSED, entry, left
+from tests.console.calls import BLOCKED, GENUINE, MISSED, NEW, PROPOSED, entry, left, propose
 from tests.console.centre import Centre
 from tests.lab import pdf as read
 from tests.samples import RULES, answered
@@ -195,6 +195,37 @@ async def test_none_of_several_is_blocked_if_one_is_no_number(centre: Centre) ->
     status, told = await centre.ask("POST", "blocks", json=body)
     assert (status, '"112" is not the number of a caller' in told["detail"]) == (422, True)
     assert (await centre.record(MISSED)).blocks == ()
+
+
+@pytest.mark.parametrize("decision", ["confirm", "dismiss"])
+async def test_what_was_not_seen_is_not_decided(centre: Centre, decision: str) -> None:
+    """A decision on a proposal that is decided by now gets a 409 and does not hit the next one."""
+    to, why = f"proposals/{PROPOSED}/{decision}", {"reason": "agreed"}
+    _, page = await centre.ask("GET", "proposals")
+    seen = [page["items"][0]["since"]]
+    assert (await centre.ask("POST", f"proposals/{PROPOSED}/dismiss", json=why | {"seen": seen}))[0] == 200
+    await propose(centre.site.store, PROPOSED)
+    status, told = await centre.ask("POST", to, json=why | {"seen": seen})
+    said = f"{PROPOSED} has another proposal, objection or block than you saw: look again, then decide"
+    assert (status, told["detail"], told["type"]) == (409, said, "about:blank")
+    status, told = await centre.ask("DELETE", f"blocks/{PROPOSED}", params={**why, "seen": seen[0]})
+    assert (status, told["detail"]) == (409, said)
+    _, page = await centre.ask("GET", "proposals")
+    assert (await centre.ask("POST", to, json=why | {"seen": [page["items"][0]["since"]]}))[0] == 200
+
+
+async def test_an_objection_or_a_block_that_was_not_seen_is_not_decided(centre: Centre) -> None:
+    """An objection is rejected, and a block lifted, if all was seen that this decides."""
+    why = {"reason": "agreed"}
+    await centre.ask("POST", "appeals", json={"caller": BLOCKED, **why})
+    objection = (await centre.ask("GET", "appeals"))[1]["items"][0]["since"]
+    block = (await centre.ask("GET", "blocks"))[1]["items"][0]["since"]
+    to = f"appeals/{BLOCKED}/reject"
+    assert (await centre.ask("POST", to, json=why | {"seen": ["2026-11-29T08:00:00+07:00"]}))[0] == 409
+    assert (await centre.ask("DELETE", f"blocks/{BLOCKED}", params=[*why.items(), ("seen", block)]))[0] == 409
+    assert (await centre.ask("POST", to, json=why | {"seen": ["2026-11-29T08:00:00"]}))[0] == 422
+    assert (await centre.ask("POST", to, json=why | {"seen": [objection]}))[0] == 200
+    assert (await centre.ask("DELETE", f"blocks/{BLOCKED}", params=[*why.items(), ("seen", block)]))[0] == 200
 
 
 @pytest.mark.parametrize(

@@ -186,6 +186,7 @@ async def test_no_answer_to_a_form_is_in_english(centre: Centre) -> None:
         await ratna.done(f"{blocked}/allow", **why),
         await ratna.done(f"{blocked}/block", length="permanent", **why),
         await ratna.done(f"{blocked}/disallow"),
+        await ratna.done(f"{proposed}/confirm", seen="1", **why),
         await ratna.done(f"{proposed}/confirm", **why),
         await ratna.done(f"{proposed}/dismiss", **why),
         await ratna.done(f"{other}/allow"),

@@ -181,6 +181,55 @@ async def test_two_supervisors_decide_the_same_proposal_and_the_second_is_told_w
     assert (await centre.record(PROPOSED)).block_at(now())
 
 
+@pytest.mark.parametrize("page", ["/waiting", "the card"])
+async def test_a_stale_page_decides_nothing_that_it_does_not_show(centre: Centre, page: str) -> None:
+    """A page that shows a proposal which another supervisor has dismissed does not confirm the next one."""
+    first, second = await centre.login("Supervisor"), await centre.login("Supervisor")
+    to = f"/caller/{centre.site.hiding.hide(PROPOSED)}"
+
+    async def shown() -> str:
+        _, text = await second.get(to if page == "the card" else page)
+        found = re.search(f'action="{to}/confirm".*?name="seen" value="([^"]+)"', text, re.DOTALL)
+        assert found
+        return found[1]
+
+    seen = await shown()
+    assert "good: " in await first.done(f"{to}/dismiss", reason="a child", seen=seen)
+    await propose(centre.site.store, PROPOSED)
+    for decision in ("confirm", "dismiss", "unblock"):
+        told = await second.done(f"{to}/{decision}", reason="agreed", seen=seen)
+        assert told.startswith(f"bad: {PROPOSED} has another proposal, objection or block than you saw")
+    assert (await centre.record(PROPOSED)).proposed
+    assert "is blocked until" in await second.done(f"{to}/confirm", reason="agreed", seen=await shown())
+
+
+async def test_a_question_before_a_decision_keeps_what_was_seen(centre: Centre) -> None:
+    """Whoever is asked first decides only what the page before the question showed."""
+    await propose(centre.site.store, GENUINE)
+    browser, to = await centre.login("Supervisor"), f"/caller/{centre.site.hiding.hide(GENUINE)}"
+    proposal = (await centre.record(GENUINE)).proposed
+    assert proposal
+    _, text = await browser.post(f"{to}/confirm", {"reason": "agreed", "seen": f"{proposal.at}"})
+    assert f'name="seen" value="{proposal.at}"' in text
+    status, _ = await browser.post(f"{to}/confirm", {"reason": "agreed", "seen": "yesterday"})
+    assert status == 422
+
+
+async def test_a_stale_page_grants_and_rejects_no_other_objection(centre: Centre) -> None:
+    """A page that shows an objection which is decided by now neither grants nor rejects the next one."""
+    browser, to = await centre.login("Supervisor"), f"/caller/{centre.site.hiding.hide(BLOCKED)}"
+    await browser.done(f"{to}/appeal", reason="not me")
+    _, text = await browser.get("/waiting")
+    found = re.search(f'action="{to}/reject".*?name="seen" value="([^"]+)"', text, re.DOTALL)
+    assert found
+    assert "good: " in await browser.done(f"{to}/reject", reason="seven pranks", seen=found[1])
+    await browser.done(f"{to}/appeal", reason="stolen, report 17")
+    for decision in ("reject", "unblock"):
+        told = await browser.done(f"{to}/{decision}", reason="agreed", seen=found[1])
+        assert told.startswith(f"bad: {BLOCKED} has another proposal, objection or block than you saw")
+    assert (await centre.record(BLOCKED)).appeal
+
+
 async def test_a_call_back_is_taken_tried_and_closed(centre: Centre) -> None:
     """Whoever takes a call-back, and nobody else, sees the number as a link; reaching the caller ends it."""
     browser, to = await centre.login("Budi"), f"/callbacks/{centre.site.hiding.hide(MISSED)}"

@@ -73,6 +73,35 @@ async def test_what_is_asked_first_is_asked_here_as_there(centre: Centre, tmp_pa
     assert lines[-2].detail == "temporary, although it reported something genuine within the last 24 hours"
 
 
+async def test_what_was_not_seen_is_decided_by_no_command(centre: Centre, tmp_path: Path) -> None:
+    """With `--seen`, each of these commands decides only what `--json` has shown."""
+    await command(centre, tmp_path, "appeal", BLOCKED, "--reason", "stolen")
+    lists_ = {
+        "blocks --proposed": f"confirm {PROPOSED}",
+        "blocks": f"unblock {BLOCKED}",
+        "appeals": f"appeals --reject {BLOCKED}",
+    }
+    since = {
+        act: json.loads((await command(centre, tmp_path, *asked.split(), "--json"))[1])[0]["since"]
+        for asked, act in lists_.items()
+    }
+    since[f"dismiss {PROPOSED}"] = since[f"confirm {PROPOSED}"]
+    for act in since:
+        words = (*act.split(), "--reason", "x", "--seen", "2026-11-29T08:00:00+07:00")
+        code, out, err = await command(centre, tmp_path, *words)
+        assert (code, out, err.count("\n")) == (1, "", 1)
+        assert "than you saw" in err
+    for act in (f"appeals --reject {BLOCKED}", f"unblock {BLOCKED}", f"confirm {PROPOSED}"):
+        code, out, err = await command(
+            centre, tmp_path, *act.split(), "--reason", "x", "--seen", since[act], "--seen", since[act]
+        )
+        assert (code, err) == (0, ""), act
+    code, _, err = await command(
+        centre, tmp_path, "confirm", PROPOSED, "--reason", "x", "--seen", "yesterday"
+    )
+    assert (code, "--seen" in err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("words", "shown"),
     [

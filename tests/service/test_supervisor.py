@@ -28,12 +28,12 @@ from siaga112.core.model import (
 )
 from siaga112.core.outcome import ClassifierRules, classify
 from siaga112.core.policy import strike_for
-from siaga112.core.record import Block, Hold
+from siaga112.core.record import Block, Hold, Proposal
 from siaga112.core.regulation import PRESETS, PolicyRules
 from siaga112.service.marking import ReportDetails
 from siaga112.service.recording import Recorder
 from siaga112.service.retention import Retention
-from siaga112.service.supervisor import RefusedError, Supervisor
+from siaga112.service.supervisor import DecidedError, RefusedError, Supervisor
 from siaga112.service.updating import update
 from tests.core.table import in_force
 from tests.fakes.memory import MemoryStore
@@ -377,6 +377,82 @@ async def test_dismissed_means_forgiven() -> None:
     await office.supervisor.dismiss(CALLER, "a clinic's phone")
     assert (await office.supervisor.verdict(CALLER)).verdict is Verdict.ALLOW
     assert ("ratna", "dismiss", CALLER, "") in await office.trail()
+
+
+async def propose(office: Office, at: Millis) -> None:
+    """Add a proposal made at that time."""
+    made = Proposal(at, ProposalCause.POLICY, None, 2, "over ten")
+    await update(
+        office.store, CALLER, lambda held: replace(held, proposals=(*held.proposals, made)), NOW, RULES
+    )
+
+
+Answer = Callable[[Supervisor, Sequence[Millis]], Awaitable[object]]
+ANSWERS: dict[str, Answer] = {
+    "confirm": lambda supervisor, seen: supervisor.confirm(CALLER, "agreed", seen=seen),
+    "dismiss": lambda supervisor, seen: supervisor.dismiss(CALLER, "a child", seen=seen),
+    "unblock": lambda supervisor, seen: supervisor.unblock(CALLER, "a child", seen=seen),
+}
+
+
+async def refused(office: Office, act: Answer, *seen: Millis) -> None:
+    """Check that a decision is refused because there is something that was not seen, and changes nothing."""
+    before, trail = await office.supervisor.record(CALLER), await office.trail()
+    with pytest.raises(DecidedError, match="than you saw"):
+        await act(office.supervisor, seen)
+    assert (await office.supervisor.record(CALLER), await office.trail()) == (before, trail)
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+async def test_nobody_decides_a_proposal_that_was_not_seen(name: str) -> None:
+    """A decision on a proposal that was seen does not hit the next one; without `seen` it does."""
+    office, act = Office(), ANSWERS[name]
+    await propose(office, NOW - 2)
+    await office.supervisor.dismiss(CALLER, "a child", seen=[NOW - 2])
+    await propose(office, NOW - 1)
+    await refused(office, act, NOW - 2)
+    await act(office.supervisor, [NOW - 1])
+    assert (await office.supervisor.record(CALLER)).proposed is None
+    await propose(office, NOW)
+    office.now += SECOND
+    await act(office.supervisor, ())
+    assert (await office.supervisor.record(CALLER)).proposed is None
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+async def test_nobody_decides_an_objection_beside_a_proposal_unseen(name: str) -> None:
+    """Who saw only the proposal does not decide the objection that was made meanwhile."""
+    office, act = Office(), ANSWERS[name]
+    await propose(office, NOW)
+    objected = await office.supervisor.appeal(CALLER, "not me")
+    await refused(office, act, NOW)
+    await act(office.supervisor, [NOW, objected.at])
+    assert (await office.supervisor.record(CALLER)).proposed is None
+
+
+async def test_nobody_rejects_an_objection_that_was_not_seen(office: Office) -> None:
+    """A rejection of an objection that was seen does not hit the next one."""
+
+    async def reject(supervisor: Supervisor, seen: Sequence[Millis]) -> object:
+        return await supervisor.reject(CALLER, "seven pranks", seen=seen)
+
+    first = await office.supervisor.appeal(CALLER, "not me")
+    await office.supervisor.reject(CALLER, "seven pranks")
+    office.now += SECOND
+    second = await office.supervisor.appeal(CALLER, "the telephone was stolen, report 17")
+    await refused(office, reject, first.at)
+    await reject(office.supervisor, [second.at])
+    assert (await office.supervisor.record(CALLER)).appeal is None
+
+
+async def test_nobody_lifts_a_block_that_was_not_seen(office: Office) -> None:
+    """Who unblocks for a block that was seen does not lift another person's later one."""
+    first = await office.supervisor.block(CALLER, DAY, "threats")
+    office.now += SECOND
+    second = await office.supervisor.block(CALLER, 2 * DAY, "threats with a weapon")
+    await refused(office, ANSWERS["unblock"], first.since)
+    assert await office.supervisor.unblock(CALLER, "clinic", seen=[second.since, first.since])
+    assert (await office.supervisor.record(CALLER)).block_at(office.now) is None
 
 
 @pytest.mark.fault("policy_cap")

@@ -4,7 +4,7 @@ A `Deeds` acts through the supervisor's desk and answers in the person's languag
 in force, not what was asked for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -35,7 +35,10 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Deeds:
-    """Decisions in one person's name and language."""
+    """Decisions in one person's name and language.
+
+    `seen`: when each began that the person saw and decides; the decision is refused if there is another.
+    """
 
     supervisor: Supervisor
     zone: ZoneInfo
@@ -82,20 +85,24 @@ class Deeds:
             return Done(caller, False, error.told(self.t))  # noqa: FBT003 - reads well
         return Done(caller, True, decided.imposed(await self._now(caller), added))  # noqa: FBT003 - as above
 
-    async def unblock(self, caller: Caller, reason: str, *, mistake: bool = False) -> str:
+    async def unblock(
+        self, caller: Caller, reason: str, *, mistake: bool = False, seen: Collection[Millis] = ()
+    ) -> str:
         """Lift all blocks on a caller, and dismiss an open proposal."""
         objected = (await self.supervisor.record(caller)).appeal is not None
-        held = await self.supervisor.unblock(caller, reason, mistake=mistake)
+        held = await self.supervisor.unblock(caller, reason, mistake=mistake, seen=seen)
         return decided.lifted(await self._now(caller), held, objected=objected)
 
-    async def confirm(self, caller: Caller, reason: str, *, yes: bool = False) -> str:
+    async def confirm(
+        self, caller: Caller, reason: str, *, yes: bool = False, seen: Collection[Millis] = ()
+    ) -> str:
         """Impose the proposed block; `yes`: the person was asked first, if that was needed, and agreed."""
-        added = await self.supervisor.confirm(caller, reason, yes=yes)
+        added = await self.supervisor.confirm(caller, reason, yes=yes, seen=seen)
         return decided.imposed(await self._now(caller), added)
 
-    async def dismiss(self, caller: Caller, reason: str) -> str:
+    async def dismiss(self, caller: Caller, reason: str, *, seen: Collection[Millis] = ()) -> str:
         """Dismiss the proposed block."""
-        await self.supervisor.dismiss(caller, reason)
+        await self.supervisor.dismiss(caller, reason, seen=seen)
         return decided.dismissed(await self._now(caller))
 
     async def allow(self, caller: Caller, reason: str) -> str:
@@ -113,9 +120,9 @@ class Deeds:
         made = await self.supervisor.appeal(caller, reason)
         return decided.objected(await self._now(caller), made)
 
-    async def reject(self, caller: Caller, reason: str) -> str:
+    async def reject(self, caller: Caller, reason: str, *, seen: Collection[Millis] = ()) -> str:
         """Reject a caller's appeal."""
-        await self.supervisor.reject(caller, reason)
+        await self.supervisor.reject(caller, reason, seen=seen)
         return decided.rejected(await self._now(caller))
 
     async def hold(self, caller: Caller, reason: str) -> str:

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from siaga112.app.records import now
-from siaga112.cli.options import ByOption, JsonOption, NumberArgument, ReasonOption, YesOption, span
+from siaga112.cli.options import (
+    ByOption,
+    JsonOption,
+    NumberArgument,
+    ReasonOption,
+    SeenOption,
+    YesOption,
+    instants,
+    span,
+)
 from siaga112.cli.site import ask, decide, decide_first, number, speaker
 from siaga112.core import durations
 from siaga112.core.model import SECOND, Level, Mode, Origin
@@ -175,35 +184,44 @@ def unblock(
     mistake: Annotated[
         bool, typer.Option("--mistake", help="The block was a mistake: `report` counts it as wrong.")
     ] = False,
+    seen: SeenOption = None,
 ) -> None:
     """Lift all blocks on a caller, dismiss a proposed one, and forgive the strikes so far.
 
     Example: siaga112 unblock 081234567890 --reason "phone was stolen"
     """
-    who = number(caller)
-    decide(lambda deeds: deeds.unblock(who, reason, mistake=mistake), by)
+    who, shown = number(caller), instants(seen, "--seen")
+    decide(lambda deeds: deeds.unblock(who, reason, mistake=mistake, seen=shown), by)
 
 
-def confirm(caller: NumberArgument, reason: ReasonOption, by: ByOption, yes: YesOption = False) -> None:
+def confirm(
+    caller: NumberArgument,
+    reason: ReasonOption,
+    by: ByOption,
+    yes: YesOption = False,
+    seen: SeenOption = None,
+) -> None:
     """Impose the block that is proposed for a caller.
 
     It asks first where `block` would, except about what the proposal already says.
 
     Example: siaga112 confirm 081234567890 --reason "agreed with the ministry, letter 12/2026"
     """
-    who = number(caller)
-    printing.wrapped(decide_first(lambda deeds, sure: deeds.confirm(who, reason, yes=sure), by, yes=yes))
+    who, shown = number(caller), instants(seen, "--seen")
+    printing.wrapped(
+        decide_first(lambda deeds, sure: deeds.confirm(who, reason, yes=sure, seen=shown), by, yes=yes)
+    )
 
 
-def dismiss(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
+def dismiss(caller: NumberArgument, reason: ReasonOption, by: ByOption, seen: SeenOption = None) -> None:
     """Dismiss the block that is proposed for a caller, and forgive the strikes so far.
 
     This ends automatic blocks; one that a person imposed stays.
 
     Example: siaga112 dismiss 081234567890 --reason "a child; the school is informed"
     """
-    who = number(caller)
-    decide(lambda deeds: deeds.dismiss(who, reason), by)
+    who, shown = number(caller), instants(seen, "--seen")
+    decide(lambda deeds: deeds.dismiss(who, reason, seen=shown), by)
 
 
 def allowed(json: JsonOption = False) -> None:

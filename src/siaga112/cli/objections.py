@@ -4,7 +4,15 @@ from typing import Annotated, Final
 
 import typer
 
-from siaga112.cli.options import ByOption, JsonOption, NumberArgument, ReasonOption, TextOption
+from siaga112.cli.options import (
+    ByOption,
+    JsonOption,
+    NumberArgument,
+    ReasonOption,
+    SeenOption,
+    TextOption,
+    instants,
+)
 from siaga112.cli.site import ask, decide, number, speaker
 from siaga112.errors import UsageError
 from siaga112.terminal import tables
@@ -31,6 +39,7 @@ def appeals(
         typer.Option("--reject", help="Reject this caller's objection.", metavar="NUMBER"),
     ] = None,
     reason: TextOption = "",
+    seen: SeenOption = None,
     json: JsonOption = False,
 ) -> None:
     """List the objections that wait for a decision, the most urgent first; or reject one.
@@ -40,8 +49,8 @@ def appeals(
     if reject is not None:
         if not reason.strip():
             raise UsageError(say("--reject needs --reason: the citizen is owed one"))
-        who = number(reject)
-        decide(lambda deeds: deeds.reject(who, reason), by)
+        who, shown = number(reject), instants(seen, "--seen")
+        decide(lambda deeds: deeds.reject(who, reason, seen=shown), by)
         return
     waiting = ask(lambda lists: lists.appeals())
     none = say("no objection waits for a decision")

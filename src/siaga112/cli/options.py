@@ -2,12 +2,16 @@
 
 import os
 import pwd
+from collections.abc import Sequence
+from datetime import UTC
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 from siaga112.core import durations
+from siaga112.core.model import SECOND, Millis
+from siaga112.core.period import instant
 from siaga112.core.text import one_line
 from siaga112.errors import Said, saying
 
@@ -54,6 +58,14 @@ def span(text: str, option: str) -> int:
         raise typer.BadParameter(saying(error), param_hint=option) from error
 
 
+def instants(times: Sequence[str] | None, option: str) -> list[Millis]:
+    """Read the times given with an option, as --json prints them."""
+    try:
+        return [round(instant(one, UTC).timestamp() * SECOND) for one in times or ()]
+    except ValueError as error:
+        raise typer.BadParameter(saying(error), param_hint=option) from error
+
+
 ByOption = Annotated[
     str,
     typer.Option(
@@ -63,6 +75,15 @@ ByOption = Annotated[
         default_factory=_login,
         show_default="you",
         callback=_by,
+    ),
+]
+SeenOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--seen",
+        help="The `since` (--json) of what you saw; if there is another by now, nothing is done. Repeatable.",
+        metavar="WHEN",
+        show_default=False,
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print a list of objects, for scripts.")]

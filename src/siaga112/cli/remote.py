@@ -6,12 +6,13 @@ import re
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final, cast
 
 from siaga112.app.deeds import Done
 from siaga112.core import durations
-from siaga112.core.model import Caller, CallId, Mark, Millis, Mode, Outcome
+from siaga112.core.model import SECOND, Caller, CallId, Mark, Millis, Mode, Outcome
 from siaga112.errors import Said, SiagaError, UnreachableError, UsageError
 from siaga112.reasons import plainly
 from siaga112.service.asking import ASK_FIRST, Cause, Caution
@@ -63,8 +64,8 @@ class Api:
             raise self._unreached(error) from error
 
     def _fetched(self, method: str, path: str, query: Row, body: Row | None) -> bytes:
-        wanted = {key: _spelled(value) for key, value in query.items() if value not in {None, "", False}}
-        url = self._root + path + (f"?{urllib.parse.urlencode(wanted)}" if wanted else "")
+        wanted = {key: _spelled(value) for key, value in query.items() if value}
+        url = self._root + path + (f"?{urllib.parse.urlencode(wanted, doseq=True)}" if wanted else "")
         request = urllib.request.Request(  # noqa: S310 - http or https, as checked above
             url,
             method=method,
@@ -100,8 +101,16 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 _opener: Final = urllib.request.build_opener(_NoRedirect)
 
 
-def _spelled(value: object) -> str:
+def _spelled(value: object) -> str | list[str]:
+    if isinstance(value, list):
+        return [str(one) for one in value]
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _seen(instants: Collection[Millis]) -> Row:
+    """Return the field that names what was seen; none without it, which an older console does not know."""
+    times = [datetime.fromtimestamp(one / SECOND, UTC).isoformat(timespec="milliseconds") for one in instants]
+    return {"seen": times} if times else {}
 
 
 def _refused(error: urllib.error.HTTPError) -> SiagaError:
@@ -142,19 +151,24 @@ class RemoteDeeds:
         told = await self._api.ask("POST", "blocks", body=body)
         return [Done(Caller(one["caller"]), one["done"], one["said"]) for one in told["results"]]
 
-    async def unblock(self, caller: Caller, reason: str, *, mistake: bool = False) -> str:
+    async def unblock(
+        self, caller: Caller, reason: str, *, mistake: bool = False, seen: Collection[Millis] = ()
+    ) -> str:
         """Lift all blocks on a caller, and dismiss any proposal."""
-        query: Row = {"reason": reason, "mistake": mistake}
+        query: Row = {"reason": reason, "mistake": mistake, **_seen(seen)}
         return await self._said("DELETE", f"blocks/{_in_path(caller)}", query=query)
 
-    async def confirm(self, caller: Caller, reason: str, *, yes: bool = False) -> str:
+    async def confirm(
+        self, caller: Caller, reason: str, *, yes: bool = False, seen: Collection[Millis] = ()
+    ) -> str:
         """Impose the proposed block."""
-        body: Row = {"reason": reason, "yes": yes}
+        body: Row = {"reason": reason, "yes": yes, **_seen(seen)}
         return await self._said("POST", f"proposals/{_in_path(caller)}/confirm", body)
 
-    async def dismiss(self, caller: Caller, reason: str) -> str:
+    async def dismiss(self, caller: Caller, reason: str, *, seen: Collection[Millis] = ()) -> str:
         """Dismiss the proposed block."""
-        return await self._said("POST", f"proposals/{_in_path(caller)}/dismiss", {"reason": reason})
+        body: Row = {"reason": reason, **_seen(seen)}
+        return await self._said("POST", f"proposals/{_in_path(caller)}/dismiss", body)
 
     async def allow(self, caller: Caller, reason: str) -> str:
         """Put a caller on the allow list."""
@@ -168,9 +182,10 @@ class RemoteDeeds:
         """Record a caller's objection."""
         return await self._said("POST", "appeals", {"caller": caller, "reason": reason})
 
-    async def reject(self, caller: Caller, reason: str) -> str:
+    async def reject(self, caller: Caller, reason: str, *, seen: Collection[Millis] = ()) -> str:
         """Reject a caller's objection."""
-        return await self._said("POST", f"appeals/{_in_path(caller)}/reject", {"reason": reason})
+        body: Row = {"reason": reason, **_seen(seen)}
+        return await self._said("POST", f"appeals/{_in_path(caller)}/reject", body)
 
     async def hold(self, caller: Caller, reason: str) -> str:
         """Keep a caller's records as evidence."""

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Request
@@ -22,8 +23,8 @@ from siaga112.core import durations
 from siaga112.core.access import MAY, Permission
 from siaga112.core.announcements import EventType
 from siaga112.core.caller_id import HASH, masked, masked_in, sought
-from siaga112.core.model import CallId, Mark, Millis, Outcome, Reason
-from siaga112.core.period import read
+from siaga112.core.model import SECOND, CallId, Mark, Millis, Outcome, Reason
+from siaga112.core.period import instant, read
 from siaga112.core.text import whole
 from siaga112.errors import UsageError, saying
 from siaga112.report import data
@@ -510,18 +511,26 @@ def block_span(text: str, *, permanent: bool, shorten: bool) -> Millis | None:
 
 
 @router.delete("/blocks/{number}", response_model=shapes.Said, tags=["lists"])
-async def unblock(
+async def unblock(  # noqa: PLR0917 - one parameter a field
     request: Request,
     number: NumberInPath,
     reason: Annotated[str, Query(min_length=1, max_length=500)],
     visitor: Annotated[Visitor, program(Permission.DECIDE)],
     mistake: Annotated[bool, Query(description="It should never have been.")] = False,
+    seen: Annotated[tuple[shapes.Instant, ...], Query(max_length=10, description=shapes.SEEN)] = (),
 ) -> Response:
     """Lift all blocks on a caller, and dismiss open proposals."""
     site = console(request)
-    return _said(
-        site, visitor, await site.deeds(visitor).unblock(site.number(number), reason, mistake=mistake)
-    )
+    caller, shown = site.number(number), _instants(seen)
+    said = await site.deeds(visitor).unblock(caller, reason, mistake=mistake, seen=shown)
+    return _said(site, visitor, said)
+
+
+def _instants(times: Sequence[str]) -> list[Millis]:
+    try:
+        return [round(instant(one, UTC).timestamp() * SECOND) for one in times]
+    except ValueError as error:
+        raise UsageError(saying(error)) from None
 
 
 @router.get("/proposals", response_model=shapes.Proposals, tags=["lists"])
@@ -550,21 +559,22 @@ async def confirm(
 ) -> Response:
     """Impose the proposed block; asks for confirmation of what the proposal does not say."""
     site = console(request)
-    return _said(
-        site, visitor, await site.deeds(visitor).confirm(site.number(number), why.reason, yes=why.yes)
-    )
+    caller, shown = site.number(number), _instants(why.seen)
+    said = await site.deeds(visitor).confirm(caller, why.reason, yes=why.yes, seen=shown)
+    return _said(site, visitor, said)
 
 
 @router.post("/proposals/{number}/dismiss", response_model=shapes.Said, tags=["lists"])
 async def dismiss(
     request: Request,
     number: NumberInPath,
-    why: shapes.Reasoned,
+    why: shapes.Decided,
     visitor: Annotated[Visitor, program(Permission.DECIDE)],
 ) -> Response:
     """Dismiss the proposed block; strikes so far are forgiven."""
     site = console(request)
-    return _said(site, visitor, await site.deeds(visitor).dismiss(site.number(number), why.reason))
+    caller, shown = site.number(number), _instants(why.seen)
+    return _said(site, visitor, await site.deeds(visitor).dismiss(caller, why.reason, seen=shown))
 
 
 @router.get("/appeals", response_model=shapes.Appeals, tags=["lists"])
@@ -597,12 +607,13 @@ async def appeal(
 async def reject(
     request: Request,
     number: NumberInPath,
-    why: shapes.Reasoned,
+    why: shapes.Decided,
     visitor: Annotated[Visitor, program(Permission.DECIDE)],
 ) -> Response:
     """Reject a caller's objection; `DELETE /blocks/{number}` grants it."""
     site = console(request)
-    return _said(site, visitor, await site.deeds(visitor).reject(site.number(number), why.reason))
+    caller, shown = site.number(number), _instants(why.seen)
+    return _said(site, visitor, await site.deeds(visitor).reject(caller, why.reason, seen=shown))
 
 
 @router.get("/allowed", response_model=shapes.Alloweds, tags=["lists"])

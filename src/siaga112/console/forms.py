@@ -43,6 +43,8 @@ Short = Annotated[str, Form(max_length=120)]
 Password = Annotated[str, Form(max_length=1_000)]
 Ticked = Annotated[bool, Form()]
 Lines = Annotated[str, Form(max_length=20_000)]
+Seen = Annotated[str, Form(max_length=120, pattern=r"^[0-9 ]*$")]
+"""When each began that the page shows for a decision: milliseconds, separated by spaces."""
 
 MOST_NUMBERS: Final = 500
 MOST_NAMED: Final = 5
@@ -376,14 +378,16 @@ async def unblock(  # noqa: PLR0917 - one parameter a field
     visitor: Annotated[Visitor, person(Permission.DECIDE)],
     reason: Line = "",
     mistake: Ticked = False,
+    seen: Seen = "",
     csrf: Csrf = "",
     back: Short = "",
 ) -> Response:
     """Lift all blocks on a caller; this grants an open objection."""
 
     async def act() -> str:
-        site = console(request)
-        return await site.deeds(visitor).unblock(site.found(reference), _why(reason), mistake=mistake)
+        site, shown = console(request), [*map(int, seen.split())]
+        caller, deeds = site.found(reference), site.deeds(visitor)
+        return await deeds.unblock(caller, _why(reason), mistake=mistake, seen=shown)
 
     return await _done(request, visitor, csrf, act(), back or f"/caller/{reference}")
 
@@ -469,21 +473,22 @@ async def decide(  # noqa: PLR0917 - one parameter a field
     visitor: Annotated[Visitor, person(Permission.DECIDE)],
     reason: Line = "",
     yes: Ticked = False,
+    seen: Seen = "",
     csrf: Csrf = "",
     back: Short = "",
 ) -> Response:
     """Confirm or dismiss a proposal, reject an objection, or change the allow list."""
 
     async def act() -> str:
-        site = console(request)
+        site, shown = console(request), [*map(int, seen.split())]
         caller, deeds = site.found(reference), site.deeds(visitor)
         match decision:
             case "confirm":
-                return await deeds.confirm(caller, _why(reason), yes=yes)
+                return await deeds.confirm(caller, _why(reason), yes=yes, seen=shown)
             case "dismiss":
-                return await deeds.dismiss(caller, _why(reason))
+                return await deeds.dismiss(caller, _why(reason), seen=shown)
             case "reject":
-                return await deeds.reject(caller, _why(reason))
+                return await deeds.reject(caller, _why(reason), seen=shown)
             case "allow":
                 return await deeds.allow(caller, _why(reason))
             case "disallow":
@@ -492,7 +497,7 @@ async def decide(  # noqa: PLR0917 - one parameter a field
                 raise UsageError(say("there is no such decision"))
 
     back = _local(back) or f"/caller/{reference}"
-    asked = Asked(request.url.path, back, {"reason": reason, "back": back})
+    asked = Asked(request.url.path, back, {"reason": reason, "seen": seen, "back": back})
     return await _done(request, visitor, csrf, act(), back, asked)
 
 

@@ -477,13 +477,34 @@ class NewAppeal(_Shape):
     reason: Why
 
 
+SEEN = (
+    "The `since` of what was seen: the proposal, the objection and, to unblock, the block. "
+    "If there is another by then, nothing is done (409). Without it, what there is then is decided."
+)
+Instant = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
+        r"(Z|[+-][0-9]{2}:[0-9]{2})$",
+        description="A time as the lists have it.",
+    ),
+]
+Seen = Annotated[list[Instant], Field(max_length=10, description=SEEN)]
+
+
 class Reasoned(_Shape):
     """A reason."""
 
     reason: Why
 
 
-class Confirmed(Reasoned):
+class Decided(Reasoned):
+    """Why a proposal is dismissed, or an objection rejected."""
+
+    seen: Seen = []
+
+
+class Confirmed(Decided):
     """Why a proposal is confirmed."""
 
     yes: Yes = False

@@ -4,7 +4,7 @@ Every change writes an audit line: who, when, what and why.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Final
@@ -27,7 +27,7 @@ from siaga112.core.model import (
     Outcome,
     Via,
 )
-from siaga112.core.record import AllowEntry, Appeal, Attempt, Block, CallerRecord, Hold, Lift
+from siaga112.core.record import AllowEntry, Appeal, Attempt, Block, CallerRecord, Hold, Lift, Proposal
 from siaga112.core.regulation import PolicyRules
 from siaga112.core.screening import Screening
 from siaga112.errors import SiagaError
@@ -202,15 +202,23 @@ class Supervisor:
         _, after = await self._change(caller, lambda held: change(held, block), told)
         return after.blocks[-1]
 
-    async def unblock(self, caller: Caller, reason: str, *, mistake: bool = False) -> Block | None:
+    async def unblock(
+        self, caller: Caller, reason: str, *, mistake: bool = False, seen: Collection[Millis] = ()
+    ) -> Block | None:
         """Lift all blocks in force, as a mistake if they were one, and dismiss a pending proposal.
 
         Earlier strikes are forgiven, and an open appeal is granted. Return the lifted block; None if there
-        was only a proposal or an appeal.
+        was only a proposal or an appeal. `seen`: when each began that the person saw, the block in force,
+        the proposal and the appeal; if empty, whatever there is.
+
+        Raises:
+            RefusedError: if there is none of these, or one that was not seen.
+
         """
         lifting = Lift(self.clock(), self.by, reason, mistake=mistake)
 
-        def told(_: CallerRecord, after: CallerRecord) -> Change:
+        def told(before: CallerRecord, after: CallerRecord) -> Change:
+            _require_seen(before, seen, before.block_at(lifting.at), before.proposed, before.appeal)
             lifted, dismissed = _lifted(after, lifting), self._proposal_decided(after, lifting.at)
             granted = self._appeal_decided(after, lifting.at)
             if lifted is None and not dismissed and not granted:
@@ -258,19 +266,23 @@ class Supervisor:
 
         await self._change(caller, decisions.disallow, told)
 
-    async def confirm(self, caller: Caller, reason: str, *, yes: bool = False) -> Block:
+    async def confirm(
+        self, caller: Caller, reason: str, *, yes: bool = False, seen: Collection[Millis] = ()
+    ) -> Block:
         """Impose the proposed block, or confirm the block in force that an appeal is about; return the block.
 
-        Both reject an open appeal.
+        Both reject an open appeal. `seen`: when the proposal and the appeal were made that the person saw; if
+        empty, whatever there is.
 
         Raises:
             AskFirstError: without `yes`, if there are cautions that the proposal does not state.
-            RefusedError: if there is neither, or the caller is on the allow list.
+            RefusedError: if there is neither, one that was not seen, or the caller is on the allow list.
 
         """
         decision = Lift(self.clock(), self.by, reason)
 
         def told(before: CallerRecord, after: CallerRecord) -> Change:
+            _require_seen(before, seen, before.proposed, before.appeal)
             rejected = self._appeal_decided(after, decision.at)
             stands = after.block_at(decision.at) if rejected and before.proposed is None else None
             if stands is None:
@@ -288,11 +300,12 @@ class Supervisor:
         stands = after.block_at(decision.at) if before.proposed is None else None
         return stands or after.blocks[-1]
 
-    async def dismiss(self, caller: Caller, reason: str) -> None:
-        """Dismiss the proposed block. Earlier misuses are forgiven."""
+    async def dismiss(self, caller: Caller, reason: str, *, seen: Collection[Millis] = ()) -> None:
+        """Dismiss the proposed block. Earlier misuses are forgiven. `seen`: as for `confirm`."""
         decision = Lift(self.clock(), self.by, reason)
 
         def told(before: CallerRecord, after: CallerRecord) -> Change:
+            _require_seen(before, seen, before.proposed, before.appeal)
             self._require_proposal(before, decision)
             detail = GRANTED if self._appeal_decided(after, decision.at) else ""
             return Change(audit_entry=self._audit_entry("dismiss", caller, detail, reason))
@@ -340,11 +353,12 @@ class Supervisor:
         await self._change(caller, lambda held: decisions.object_(held, made), told)
         return made
 
-    async def reject(self, caller: Caller, reason: str) -> CallerRecord:
-        """Reject a caller's open appeal; return the new record."""
+    async def reject(self, caller: Caller, reason: str, *, seen: Collection[Millis] = ()) -> CallerRecord:
+        """Reject a caller's open appeal; return the new record. `seen`: as for `confirm`."""
         decision = Lift(self.clock(), self.by, reason)
 
         def told(before: CallerRecord, after: CallerRecord) -> Change:
+            _require_seen(before, seen, before.appeal)
             if not self._appeal_decided(after, decision.at):
                 last = before.appeals[-1].decided if before.appeals else None
                 if last and decision.at - last.at < LATELY:
@@ -584,6 +598,16 @@ def _although(against: Sequence[asking.Caution], *, yes: bool) -> list[str]:
     if against and not yes:
         raise AskFirstError(against)
     return [one.although for one in against]
+
+
+def _require_seen(
+    record: CallerRecord, seen: Collection[Millis], *decided: Block | Proposal | Appeal | None
+) -> None:
+    """Raise DecidedError if the person has seen something, but not all of what this decides."""
+    began = {one.since if isinstance(one, Block) else one.at for one in decided if one}
+    if seen and not began.issubset(seen):
+        said = say("{who} has another proposal, objection or block than you saw: look again, then decide")
+        raise DecidedError(said, who=record.caller)
 
 
 def _require_waiting(record: CallerRecord, caller: Caller) -> None:
