@@ -100,6 +100,15 @@ async def test_numbers_are_masked_until_asked_for_and_that_is_noted(centre: Cent
     assert BLOCKED not in json.dumps(told)
 
 
+async def test_one_callers_calls_are_a_look_at_the_caller(centre: Centre) -> None:
+    """A list of one caller's calls is audited as the caller's story is."""
+    await centre.ask("GET", "calls")
+    await centre.ask("GET", "calls", params={"caller": GENUINE, "since": "400d"})
+    which = AuditFilter(0, now() + 1, "look", looks=True)
+    lines = [line for _, line in await centre.site.store.records.audit_page(which, 10)]
+    assert [(line.by, line.subject, line.detail) for line in lines] == [("program", GENUINE, "calls")]
+
+
 async def test_no_name_of_a_recording_tells_a_number_that_is_masked(centre: Centre) -> None:
     """FreePBX puts the caller's number into the file's name."""
     one = answered(90, now() - 60_000, GENUINE)

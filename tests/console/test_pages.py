@@ -493,6 +493,15 @@ async def test_an_export_of_one_callers_calls_is_noted_as_a_look_at_the_caller(c
     assert (line.subject, line.detail) == (BLOCKED, "export of calls, since=24h")
 
 
+async def test_one_callers_calls_are_a_look_at_the_caller(centre: Centre) -> None:
+    """The list of one caller's calls is audited as the caller's card is; other lists are not."""
+    browser = await centre.login("Supervisor")
+    await browser.get("/calls")
+    assert await acts(centre, "look") == []
+    await browser.get(f"/calls?of={centre.site.hiding.hide(BLOCKED)}")
+    assert [(by, subject) for by, subject, *_ in await acts(centre, "look")] == [("Supervisor", BLOCKED)]
+
+
 async def test_an_admin_lets_people_and_programs_in_and_out(centre: Centre) -> None:
     """An admin adds and removes users and tokens, sees a token once, and cannot disable the last admin."""
     browser = await centre.login("Admin")

@@ -231,7 +231,10 @@ async def calls(  # noqa: PLR0917 - one parameter a filter
     cursor: Cursor = "",
     reveal: Reveal = False,
 ) -> Response:
-    """List calls, newest first. A role without the whole ledger sees this shift's."""
+    """List calls, newest first. A role without the whole ledger sees this shift's.
+
+    With `caller`, the audit trail notes the access.
+    """
     site = console(request)
     zone, clock = site.settings.zone, site.desk(visitor).clock()
     which = CallFilter(
@@ -245,6 +248,8 @@ async def calls(  # noqa: PLR0917 - one parameter a filter
         site.number(caller) if caller else None,
     )
     place = place_of(cursor)
+    if which.caller:
+        await site.looked(visitor, which.caller, "calls")
     page = await site.store.page(which, limit, CallPlace(*place) if place else None)
     full = await _reveals(site, visitor, "numbers of calls", reveal=reveal)
     items = [_masked(rows.summary(one, zone), whole=full) for one in page.calls]

@@ -266,10 +266,12 @@ async def calls(
     asked: Asked,
     cursor: Cursor = "",
 ) -> HTMLResponse:
-    """List calls, newest first."""
+    """List calls, newest first. The audit trail notes it, if they are one caller's."""
     site = console(request)
     place = place_of(cursor)
     which = asked.filter(site, visitor)
+    if which.caller:
+        await site.looked(visitor, which.caller, "calls")
     found = await site.store.page(which, PAGE, CallPlace(*place) if place else None)
     after = cursor_of(*found.after) if found.after else None
     return page(

@@ -498,6 +498,7 @@ _DETAIL: Final = _kept(
     say("try {count}"),
     say("{count} calls"),
     say("card"),
+    say("calls"),
     say("number in full"),
     say("evidence sheet"),
     say("recording"),
