@@ -16,7 +16,7 @@ from siaga112.console.api import router
 from siaga112.core.access import Role
 from siaga112.core.caller_id import masked
 from siaga112.core.fold import subject, take
-from siaga112.core.model import AuditEntry, Via
+from siaga112.core.model import HOUR, AuditEntry, Via
 from siaga112.service.ports import AuditFilter
 from siaga112.terminal import rows
 from tests.console.calls import BLOCKED, GENUINE, MISSED, NEW, PROPOSED, entry, left, propose
@@ -274,6 +274,19 @@ async def test_what_is_wrong_is_told_as_problem_details(  # noqa: PLR0917 - one 
     assert (answered_, told["status"]) == (status, status), told
     assert detail in told["detail"]
     assert set(told) == {"type", "title", "status", "detail"}
+
+
+async def test_an_operators_program_marks_no_call_of_an_earlier_shift(centre: Centre) -> None:
+    """A program marks what a person in its role marks: by the call's id, or by the caller's number."""
+    old = entry(answered(90, centre.site.shift_began() - 2 * HOUR, NEW))
+    await centre.site.store.records.transaction([subject(old)], lambda work: take(work, old, RULES))
+    token = await centre.give_token(Role.OPERATOR)
+    for call in (old.finding.call.id, NEW):
+        status, told = await centre.ask("POST", "marks", token=token, json={"call": call, "mark": "prank"})
+        assert (status, "is of an earlier shift" in told["detail"]) == (403, True)
+    assert (await centre.record(NEW)).strikes == ()
+    assert (await centre.ask("GET", f"calls/{old.finding.call.id}", token=token))[0] == 403
+    assert (await centre.ask("POST", "marks", json={"call": NEW, "mark": "prank"}))[0] == 200
 
 
 async def test_the_answer_speaks_the_language_asked_for(centre: Centre) -> None:

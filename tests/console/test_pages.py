@@ -14,12 +14,14 @@ from siaga112.app.records import now
 from siaga112.console.identity import Visitor
 from siaga112.core.access import Role
 from siaga112.core.caller_id import masked
-from siaga112.core.model import Mark, Mode, Outcome, Via
+from siaga112.core.fold import subject, take
+from siaga112.core.model import HOUR, SECOND, Caller, Entry, Mark, Mode, Outcome, Via
 from siaga112.service.ports import AuditFilter
 from siaga112.words import Language
-from tests.console.calls import BLOCKED, GENUINE, MISSED, NEW, PROPOSED, propose
+from tests.console.calls import BLOCKED, GENUINE, MISSED, NEW, PROPOSED, entry, left, propose
 from tests.console.centre import Centre
 from tests.lab import pdf as read
+from tests.samples import RULES, answered
 from tests.waiting import within
 
 pytestmark = pytest.mark.redis
@@ -310,6 +312,40 @@ async def test_an_operator_sees_this_shift_and_a_supervisor_the_whole_ledger(cen
     supervisor = Visitor("x", Role.SUPERVISOR, Via.CONSOLE, Language.EN)
     assert site.since_for(operator, 5) == began
     assert site.since_for(supervisor, 5) == 5
+
+
+async def keep(centre: Centre, *told: Entry) -> None:
+    """Store ended calls."""
+    await centre.site.store.records.transaction(
+        [subject(one) for one in told], lambda work: [take(work, one, RULES) for one in told]
+    )
+
+
+async def test_an_operator_sees_and_marks_no_call_of_an_earlier_shift(centre: Centre) -> None:
+    """A mark takes strikes and blocks back: an operator sets none on calls that are not of this shift.
+
+    A call that reaches into the shift, or ended within the hour before it, can be seen and marked.
+    """
+    began, budi = centre.site.shift_began(), await centre.login("Budi")
+    old, late, straddling = (
+        entry(answered(90 + nth, began - ago, GENUINE), Mark.PRANK)
+        for nth, ago in enumerate((2 * HOUR, HOUR // 2, 4 * SECOND))
+    )
+    await keep(centre, old, late, straddling)
+    said = "that call is of an earlier shift: only a supervisor sees and marks it"
+    path = f"/calls/{old.finding.call.id}"
+    assert await budi.done(f"{path}/mark", mark="information") == f"bad: {said}"
+    status, text = await budi.get(path)
+    assert (status, said in text) == (403, True)
+    held = await centre.site.store.entry(old.finding.call.id)
+    assert held
+    assert held.finding.mark is Mark.PRANK
+    for one in (late, straddling):
+        to = f"/calls/{one.finding.call.id}"
+        assert (await budi.done(f"{to}/mark", mark="information")).startswith("good: ")
+        assert (await budi.get(to))[0] == 200
+    desk = await centre.login("Supervisor")
+    assert (await desk.done(f"{path}/mark", mark="information")).startswith("good: ")
 
 
 async def test_a_recording_is_led_to_and_that_is_noted(centre: Centre) -> None:

@@ -267,8 +267,7 @@ async def call_(
     """Return a call with the facts seen, and those that decided its outcome."""
     site = console(request)
     entry = await site.call(call)
-    if entry.finding.call.started < site.since_for(visitor, 0):
-        raise MayNotError(say("that call is of an earlier shift"))
+    site.require_at_hand(visitor, entry.finding.call)
     full = await _reveals(site, visitor, f"number of call {call[:60]}", reveal=reveal)
     return answered(_masked(rows.explained(entry, site.settings.zone), whole=full))
 
@@ -289,12 +288,17 @@ async def void(
 async def mark_(
     request: Request, new: shapes.NewMark, visitor: Annotated[Visitor, program(Permission.MARK)]
 ) -> Response:
-    """Set the operator's mark of an answered call; a correction voids the strike and its blocks."""
+    """Set the operator's mark of an answered call; a correction voids the strike and its blocks.
+
+    A role without the whole ledger marks this shift's calls, and those of the hour before it.
+    """
     site = console(request)
     told = details(site.settings, new.mark, new.kind, new.district, new.agency)
     call = CallId(new.call)
     if "." not in new.call:
         call = await site.desk(visitor).last_answered(site.number(new.call))
+    if entry := await site.store.entry(call):
+        site.require_at_hand(visitor, entry.finding.call)
     return _said(site, visitor, await site.deeds(visitor).mark(call, new.mark, new.note, told))
 
 

@@ -241,10 +241,13 @@ async def mark(  # noqa: PLR0917 - one parameter a field
         t = site.t(visitor)
         given = (kind, district, agency) if mark is Mark.GENUINE else ("", "", "")  # the whole form
         told = details(site.settings, mark, *given)
-        if await site.store.entry(id_) is None and _goes_on(site, id_):
+        entry = await site.store.entry(id_)
+        if entry is None and _goes_on(site, id_):
             site.marks[id_] = MarkLater(visitor, mark, one_line(note), told)
             site.live.version += 1
             return t("the call will be marked when it is over")
+        if entry:
+            site.require_at_hand(visitor, entry.finding.call)
         return await site.deeds(visitor).mark(id_, mark, one_line(note), told)
 
     return await _done(request, visitor, csrf, act(), back or "/shift")

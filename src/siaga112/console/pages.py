@@ -19,7 +19,7 @@ from siaga112.app.holdings import in_files, kept
 from siaga112.app.lists import start
 from siaga112.console import wall
 from siaga112.console.access import console, person
-from siaga112.console.identity import MayNotError, Visitor
+from siaga112.console.identity import Visitor
 from siaga112.console.paging import cursor_of, place_of
 from siaga112.console.rendering import home, page
 from siaga112.console.reports import reporter
@@ -325,8 +325,7 @@ async def call(
     """Show a call: the facts seen, and those that decided its outcome."""
     site = console(request)
     entry = await site.call(call)
-    if entry.finding.call.started < site.since_for(visitor, 0):
-        raise MayNotError(say("that call is of an earlier shift"))
+    site.require_at_hand(visitor, entry.finding.call)
     caller = entry.finding.call.caller
     record = await site.store.load(caller) if caller else None
     return page(

@@ -15,13 +15,14 @@ from siaga112.app.records import now
 from siaga112.app.store import DecidingStore
 from siaga112.console.hiding import Hiding
 from siaga112.console.hooks import Hooks
-from siaga112.console.identity import Gate, Visitor
+from siaga112.console.identity import Gate, MayNotError, Visitor
 from siaga112.console.live import Live
 from siaga112.core.access import Permission
 from siaga112.core.announcements import EventType
 from siaga112.core.caller_id import typed
-from siaga112.core.model import SECOND, Caller, CallId, Entry, Mark, Millis
+from siaga112.core.model import SECOND, Call, Caller, CallId, Entry, Mark, Millis
 from siaga112.core.shifts import duty
+from siaga112.core.tracking.late_marks import KEPT as LATE
 from siaga112.errors import SiagaError
 from siaga112.service.marking import ReportDetails
 from siaga112.service.ports import Announced
@@ -133,6 +134,18 @@ class Console:
     def since_for(self, visitor: Visitor, since: Millis) -> Millis:
         """Return the start of what a visitor may see: everything, or this shift."""
         return since if visitor.may(Permission.CALLS) else max(since, self.shift_began())
+
+    def require_at_hand(self, visitor: Visitor, call: Call) -> None:
+        """Check that a visitor may see and mark a call: any, or one of this shift.
+
+        A call just before the change of shifts is still marked after it, for as long as from the telephone.
+
+        Raises:
+            MayNotError: if the call is of an earlier shift.
+
+        """
+        if not visitor.may(Permission.CALLS) and call.ended < self.shift_began() - LATE:
+            raise MayNotError(say("that call is of an earlier shift: only a supervisor sees and marks it"))
 
     def shift_began(self) -> Millis:
         """Return when the shift on duty began."""
