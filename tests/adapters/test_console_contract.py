@@ -36,7 +36,16 @@ from siaga112.core.model import (
     ProposalCause,
     Reason,
 )
-from siaga112.core.record import AllowEntry, Appeal, CallerRecord, Hold, Lift, MissedCall, Proposal
+from siaga112.core.record import (
+    AllowEntry,
+    Appeal,
+    Attempt,
+    CallerRecord,
+    Hold,
+    Lift,
+    MissedCall,
+    Proposal,
+)
 from siaga112.service.ports import AuditFilter, CallFilter, CallPlace
 from tests.adapters.changes import begun, blocked_for_good
 from tests.adapters.test_records_contract import change, record, records, server_running, url, write
@@ -263,6 +272,20 @@ async def test_pages_of_call_backs_begin_with_who_was_not_served(records: Databa
     for _ in range(4):
         found += await records.missed_page(3, (found[-1].pressing, found[-1].caller) if found else None)
     assert [one.caller for one in found] == [number(n) for n in (7, 5, 3, 1, 6, 4, 2, 0)]
+
+
+async def test_call_backs_are_found_by_who_has_taken_them(records: DatabaseRecords) -> None:
+    """Call-backs of one person, and those that nobody has taken, are found behind any number of others."""
+    for n in range(9):
+        missed = (MissedCall(call_id(n), NOW + n, 12_000),)
+        taken = {7: Attempt("budi", NOW), 8: None}.get(n, Attempt("siti", NOW))
+        await change(records, partial(replace, missed=missed, attempt=taken), number(n))
+    await change(records, partial(replace, attempt=Attempt("budi", NOW)), number(50))
+    assert [one.caller for one in await records.missed_page(3, by="budi")] == [number(7)]
+    assert [one.caller for one in await records.missed_page(3, by="")] == [number(8)]
+    first = await records.missed_page(3, by="siti")
+    second = await records.missed_page(9, (first[-1].pressing, first[-1].caller), by="siti")
+    assert [one.caller for one in [*first, *second]] == [number(n) for n in range(7)]
 
 
 async def test_a_record_that_cannot_be_read_ends_no_list(records: DatabaseRecords) -> None:

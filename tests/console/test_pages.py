@@ -244,6 +244,21 @@ async def test_a_call_back_is_taken_tried_and_closed(centre: Centre) -> None:
     assert (await centre.record(MISSED)).missed == ()
 
 
+async def test_my_shift_has_ones_own_call_backs_however_many_are_more_urgent(centre: Centre) -> None:
+    """An operator sees the call-backs that he has taken, and some that nobody has, behind all others."""
+    budi, at = await centre.login("Budi"), now() - 30 * 60 * SECOND
+    assert "good: " in await budi.done(f"/callbacks/{centre.site.hiding.hide(MISSED)}", did="take")
+    others = [Caller(f"+62812000000{nth:02}") for nth in range(25)]
+    await keep(centre, *(left(100 + nth, at + nth, one) for nth, one in enumerate(others)))
+    other = centre.site.deeds(Visitor("Siti", Role.OPERATOR, Via.CONSOLE, Language.EN))
+    for one in others[:21]:
+        await other.take(one, "")
+    _, text = await budi.get("/shift")
+    assert f'href="tel:{MISSED}"' in text
+    assert masked(others[21]) in text
+    assert masked(others[0]) not in text
+
+
 async def test_an_operator_marks_the_last_call_with_what_and_where(centre: Centre) -> None:
     """An operator marks the last call with kind, district and agency, if all are configured."""
     browser = await centre.login("Budi")

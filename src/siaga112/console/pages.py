@@ -46,6 +46,9 @@ from siaga112.words import Language, Tongue, say
 
 PAGE: Final = 50
 FEW: Final = 20
+FREE: Final = 5
+"""Call-backs that nobody has taken, shown to an operator."""
+
 HEARTBEAT_SECONDS: Final = 15.0
 EXPORTED: Final = 100_000
 """Calls in one CSV download; `siaga112 export` has no limit."""
@@ -158,9 +161,8 @@ async def shift(request: Request, visitor: Annotated[Visitor, person(Permission.
     await _fresh(site)
     name, until = wall.operator_name(site, visitor), site.desk(visitor).clock() + 1
     calls = await site.store.page(CallFilter(site.shift_began(), until, operator=name), FEW)
-    missed = await site.store.records.missed_page(FEW)
-    own = [one for one in missed if one.attempt and one.attempt.by == visitor.name]
-    free = [one for one in missed if one.attempt is None]
+    own = await site.store.records.missed_page(PAGE, by=visitor.name)
+    free = await site.store.records.missed_page(FREE, by="")
     return page(
         request,
         "shift.html.j2",
@@ -168,7 +170,7 @@ async def shift(request: Request, visitor: Annotated[Visitor, person(Permission.
         mine=await wall.mine(site, visitor),
         calls=calls.calls,
         own=[rows.missed(one, site.settings.zone) | {"record": one} for one in own],
-        free=[rows.missed(one, site.settings.zone) | {"record": one} for one in free][:5],
+        free=[rows.missed(one, site.settings.zone) | {"record": one} for one in free],
         began=site.shift_began(),
     )
 

@@ -10,6 +10,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    exists,
     func,
     literal,
     or_,
@@ -88,10 +89,13 @@ class Pages(Callers):
         asked = select(CALLER.c.caller).where(*which)
         return await self._page(asked.order_by(CALLER.c.hold_at.desc(), CALLER.c.caller), limit)
 
-    async def missed_page(self, limit: int, after: tuple[int, str] | None = None) -> Sequence[CallerRecord]:
+    async def missed_page(
+        self, limit: int, after: tuple[int, str] | None = None, by: str | None = None
+    ) -> Sequence[CallerRecord]:
         """Return callers who wait for a call-back, the most urgent first.
 
-        `after`: how `pressing` the last one was, and the caller.
+        `after`: how `pressing` the last one was, and the caller. `by`: only those whom this person calls
+        back; '': only those whom nobody does.
         """
         pressing = case(
             (MISSED_CALL.c.reason.in_(sorted(UNSERVED)), 0),
@@ -100,6 +104,10 @@ class Pages(Callers):
         )
         first = func.min(pressing * literal(URGENCY, BigInteger) + MISSED_CALL.c.at)
         asked = select(MISSED_CALL.c.caller).where(MISSED_CALL.c.site == _HERE).group_by(MISSED_CALL.c.caller)
+        if by is not None:
+            theirs = and_(CALLER.c.site == MISSED_CALL.c.site, CALLER.c.caller == MISSED_CALL.c.caller)
+            taken = CALLER.c.attempt_by == by if by else CALLER.c.attempt_by.is_(None)
+            asked = asked.where(exists().where(theirs, taken))
         if after:
             place, caller = literal(after[0], BigInteger), after[1]
             asked = asked.having(or_(first > place, and_(first == place, MISSED_CALL.c.caller > caller)))
