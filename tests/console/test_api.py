@@ -13,7 +13,7 @@ from siaga112.app.access import digest
 from siaga112.app.records import now
 from siaga112.console import shapes
 from siaga112.console.api import router
-from siaga112.core.access import Role
+from siaga112.core.access import MAY, Permission, Role
 from siaga112.core.caller_id import masked
 from siaga112.core.fold import subject, take
 from siaga112.core.model import HOUR, AuditEntry, Via
@@ -22,7 +22,7 @@ from siaga112.terminal import rows
 from tests.console.calls import BLOCKED, GENUINE, MISSED, NEW, PROPOSED, entry, left, propose
 from tests.console.centre import Centre
 from tests.lab import pdf as read
-from tests.samples import RULES, answered
+from tests.samples import RULES, SNAPSHOT, answered
 from tests.waiting import until, within
 
 pytestmark = pytest.mark.redis
@@ -383,6 +383,30 @@ async def test_a_program_gets_the_events_it_wants_without_numbers_it_may_not_hav
         assert [one["type"] for one in found] == ["id.siaga112.block.imposed"]
         assert found[0]["data"]["caller"] == masked(BLOCKED)
         assert BLOCKED not in json.dumps(found)
+
+
+async def test_who_does_not_see_the_shift_is_told_no_name_and_nothing_that_people_wrote(
+    centre: Centre,
+) -> None:
+    """Events are as the live line is: without SHIFT no operators, and nobody's words on a caller."""
+    why = {"reason": "a letter of Mrs Dewi"}
+    await centre.show(SNAPSHOT)
+    await centre.ask("POST", "blocks", json={"caller": MISSED, "for": "24h", **why})
+    await centre.ask("POST", "appeals", json={"caller": MISSED, **why})
+    await centre.ask("DELETE", f"blocks/{MISSED}", params=why)
+    await centre.ask("PUT", "mode", json={"mode": "enforce", "reason": "as decided"})
+    names = {"operator", "by", "lifted_by"}
+    for role in Role:
+        token = await centre.give_token(role)
+        found = [one["data"] async for one in told(centre, "?follow=false", token=token)]
+        modes = [one.get("reason") for one in found if "mode" in one]
+        others = [one for one in found if "mode" not in one]
+        _, live = await centre.ask("GET", "now", token=token)
+        sees = Permission.SHIFT in MAY[role]
+        assert any(names & set(one) for one in others) is sees
+        assert ("Mrs Dewi" in json.dumps(others)) is sees
+        assert modes == ["as decided"], "as on the wall"
+        assert (bool(live["operators"]), bool(live["calls"])) == (sees, sees)
 
 
 @pytest.mark.parametrize("change", [{"revoked_at": 1}, {"until": 1}, {"numbers": False}])

@@ -139,7 +139,10 @@ async def me(visitor: Annotated[Visitor, program(Permission.WALL)]) -> Response:
 
 @router.get("/now", response_model=shapes.NowRow, tags=["site"])
 async def now_(request: Request, visitor: Annotated[Visitor, program(Permission.WALL)]) -> Response:
-    """Return the live line: calls by stage, queues, operators, open work. Numbers are masked."""
+    """Return the live line: calls by stage, queues, operators, open work. Numbers are masked.
+
+    A role that does not see the shift gets neither single calls nor operators.
+    """
     site = console(request)
     live, zone, people = site.live, site.settings.zone, visitor.may(Permission.SHIFT)
     with live.watched():
@@ -757,7 +760,10 @@ async def events(
     follow: Annotated[bool, Query(description="Go on; else end after what there is.")] = True,
     last: Annotated[str, Header(alias="Last-Event-ID", max_length=18)] = "",
 ) -> StreamingResponse:
-    """Stream events as server-sent events; with `Last-Event-ID`, from there on (kept for a week)."""
+    """Stream events as server-sent events; with `Last-Event-ID`, from there on (kept for a week).
+
+    A role that does not see the shift gets no numbers, no names, and not the reasons that people wrote.
+    """
     site = console(request)
     wanted = frozenset(_types(types))
     after = whole(last) if last else (await site.store.records.last_announced() if follow else 0)
@@ -790,8 +796,9 @@ async def _there(
 
 
 def _event(site: Console, visitor: Visitor, one: Announced) -> bytes:
-    numbers = visitor.numbers and visitor.may(Permission.SHIFT)
-    return as_sse(cloud_event(one, site.settings.site, site.settings.zone, numbers=numbers))
+    people = visitor.may(Permission.SHIFT)
+    numbers, config = visitor.numbers and people, site.settings
+    return as_sse(cloud_event(one, config.site, config.zone, numbers=numbers, people=people))
 
 
 async def _told(

@@ -4,18 +4,31 @@ import json
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from siaga112.core.announcements import EventType
 from siaga112.core.caller_id import masked
 from siaga112.service.ports import Announced
 from siaga112.terminal import rows
 
 PREFIX: Final = "id.siaga112."
 _INSTANTS: Final = ("started", "until")
+_NAMES: Final = frozenset({"operator", "by", "lifted_by"})
+_WRITTEN: Final = frozenset({EventType.BLOCK_IMPOSED, EventType.BLOCK_ENDED, EventType.APPEAL_MADE})
+"""Events whose `reason` a person wrote, or may have written."""
 
 
-def cloud_event(one: Announced, site: str, zone: ZoneInfo, *, numbers: bool) -> dict[str, Any]:
-    """Return an announcement as a CloudEvent; without `numbers` the caller's number is masked."""
+def cloud_event(
+    one: Announced, site: str, zone: ZoneInfo, *, numbers: bool, people: bool = True
+) -> dict[str, Any]:
+    """Return an announcement as a CloudEvent; without `numbers` the caller's number is masked.
+
+    Without `people` it does not say who answered or decided, nor what they wrote: but for the mode, which
+    everybody sees with who switched it and why.
+    """
     told = one.told
     data = {key: value for key, value in told.data.items() if value is not None}
+    if not people and told.type is not EventType.MODE_CHANGED:
+        hidden = _NAMES | {"reason"} if told.type in _WRITTEN else _NAMES
+        data = {key: value for key, value in data.items() if key not in hidden}
     for key in _INSTANTS:
         if isinstance(at := data.get(key), int):
             data[key] = rows.instant(at, zone)
