@@ -8,7 +8,7 @@ from datetime import datetime, time
 from functools import partial
 from itertools import islice, product
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from sqlalchemy import Connection, event, func, insert, select, text, update
@@ -443,6 +443,35 @@ async def test_proposals_and_call_backs_are_listed_while_they_wait(records: Data
     await change(records, lambda record: decisions.dismiss(decisions.reach(record, NOW), dismissal))
     assert (list(await records.proposed()), list(await records.missed())) == ([], [])
     assert (await records.proposed_count(), await records.missed_count()) == (0, (0, None))
+
+
+MANY: Final = (
+    """INSERT INTO caller (site, caller, version, reached, since, warn_until)
+       SELECT :site, '+62' || n, 1, 0, 0, 0 FROM generate_series(8110000000, 8110039999) AS n""",
+    """INSERT INTO missed_call (site, caller, call, at, wait, reason)
+       SELECT :site, '+62' || n, n || '.1', 1, 0, '' FROM generate_series(8110000000, 8110003999) AS n""",
+    """INSERT INTO block (site, caller, nth, level, since, until, origin, reason, "by", calls, step)
+       SELECT :site, '+62' || n, 0, 'temporary', CASE WHEN n < 8110004000 THEN 9 ELSE 1 END, 99,
+              'manual', '', '', '[]', 0 FROM generate_series(8110000000, 8110039999) AS n""",
+)
+"""Forty thousand callers, each with a block; a tenth wait for a call-back, and their blocks are the last."""
+
+
+@pytest.mark.postgresql
+async def test_lists_take_no_longer_the_more_callers_are_known(server: Postgres, site: str) -> None:
+    """On PostgreSQL, too, a list of some callers is read in seconds, however many others are known."""
+    filling = DatabaseRecords(connect(server.url, PATIENCE), site, patience=PATIENCE)
+    records = DatabaseRecords(connect(server.url), site, patience=PATIENCE)
+
+    def fill(connection: Connection) -> None:
+        for statement in MANY:
+            connection.execute(text(statement), {"site": filling.site})
+
+    await filling.act(fill)
+    await filling.close()
+    assert len(await records.missed()) == 4_000
+    assert len(await records.blocks_of_changed(9)) == 4_000
+    await records.close()
 
 
 async def test_a_callers_calls_are_known_in_order(records: DatabaseRecords) -> None:

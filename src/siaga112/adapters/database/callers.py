@@ -25,7 +25,7 @@ from siaga112.adapters.database.schema import (
     UNPUBLISHED,
 )
 from siaga112.adapters.database.trail import Trail
-from siaga112.adapters.database.transactions import PAGE
+from siaga112.adapters.database.transactions import HERE, PAGE
 from siaga112.core.changes import Stored
 from siaga112.core.model import Caller, Level, Millis, Outcome
 from siaga112.core.record import Block, CallerRecord
@@ -102,7 +102,7 @@ class Callers(Trail):
     async def proposed(self) -> Sequence[CallerRecord]:
         """Return the records of all callers with a proposal that no supervisor has decided."""
         waiting = select(PROPOSAL.c.caller).where(PROPOSAL.c.decided_at.is_(None))
-        return await self._listed(CALLER.c.caller.in_(waiting.where(PROPOSAL.c.site == CALLER.c.site)))
+        return await self._listed(CALLER.c.caller.in_(waiting.where(PROPOSAL.c.site == HERE)))
 
     async def proposed_count(self) -> int:
         """Count the callers with an open proposal, without reading their records."""
@@ -113,7 +113,7 @@ class Callers(Trail):
     async def appealed(self) -> Sequence[CallerRecord]:
         """Return the records of all callers with an open appeal, the most urgent first."""
         waiting = select(APPEAL.c.caller).where(APPEAL.c.decided_at.is_(None))
-        found = await self._listed(CALLER.c.caller.in_(waiting.where(APPEAL.c.site == CALLER.c.site)))
+        found = await self._listed(CALLER.c.caller.in_(waiting.where(APPEAL.c.site == HERE)))
         return sorted(found, key=lambda record: (record.appeal.due if record.appeal else 0, record.caller))
 
     async def appealed_count(self) -> tuple[int, Millis | None]:
@@ -129,7 +129,7 @@ class Callers(Trail):
 
     async def missed(self) -> Sequence[CallerRecord]:
         """Return the records of all callers who wait for a call-back, the longest wait first."""
-        waiting = select(MISSED_CALL.c.caller).where(MISSED_CALL.c.site == CALLER.c.site)
+        waiting = select(MISSED_CALL.c.caller).where(MISSED_CALL.c.site == HERE)
         found = await self._listed(CALLER.c.caller.in_(waiting))
         return sorted(found, key=lambda record: (record.missed[0].at, record.caller))
 
@@ -143,7 +143,7 @@ class Callers(Trail):
         """Return all blocks of each caller with a block that began or was lifted since then."""
         other = BLOCK.alias()
         changed = select(other.c.caller).where(or_(other.c.since >= since, other.c.lifted_at >= since))
-        asked = select(BLOCK).where(BLOCK.c.caller.in_(changed.where(other.c.site == BLOCK.c.site)))
+        asked = select(BLOCK).where(BLOCK.c.caller.in_(changed.where(other.c.site == HERE)))
         found: dict[str, list[Block]] = defaultdict(list)
         for row in await self.select(BLOCK, asked.order_by(BLOCK.c.caller, BLOCK.c.nth)):
             found[row.caller] += self.readable(row.caller, caller_rows.block_of, row)
@@ -153,8 +153,9 @@ class Callers(Trail):
         """Return the records of the callers that meet these conditions, ordered by number."""
 
         def ask(connection: Connection) -> dict[Caller, Found]:
-            asked = select(CALLER.c.caller).where(CALLER.c.site == self.site, *which)
-            callers = [Caller(caller) for caller in connection.execute(asked).scalars()]
+            asked = select(CALLER.c.caller).where(CALLER.c.site == HERE, *which)
+            found = connection.execute(asked, {"here": self.site}).scalars()
+            callers = [Caller(caller) for caller in found]
             return self.records_of(connection, callers)
 
         listed = []

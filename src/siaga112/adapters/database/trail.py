@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, and_, delete, insert, or_, select, updat
 from siaga112.adapters.database import rows
 from siaga112.adapters.database.holding import kept_as_evidence
 from siaga112.adapters.database.schema import AUDIT, CALL
-from siaga112.adapters.database.transactions import PAGE, Transactions
+from siaga112.adapters.database.transactions import HERE, PAGE, Transactions
 from siaga112.core.changes import A_CALLER, without_number
 from siaga112.core.model import AuditEntry, Caller, Millis, Via
 
@@ -27,7 +27,7 @@ class Trail(Transactions):
 
     async def audit_of(self, caller: Caller) -> Sequence[AuditEntry]:
         """Return the lines about a caller and the caller's calls, oldest first."""
-        calls = select(CALL.c.id).where(CALL.c.site == AUDIT.c.site, CALL.c.caller == caller)
+        calls = select(CALL.c.id).where(CALL.c.site == HERE, CALL.c.caller == caller)
         return await self._audit(or_(AUDIT.c.subject == caller, AUDIT.c.subject.in_(calls)))
 
     async def last_of(self, action: str) -> AuditEntry | None:

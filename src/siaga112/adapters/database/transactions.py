@@ -31,11 +31,16 @@ IN: Final = 500
 """Values per IN clause: SQLite takes 32,766 parameters, and each length keeps a plan in the cache."""
 
 
+HERE: Final[Any] = bindparam("here")
+"""The site in a query for `select`, and in its sub-selects: PostgreSQL would run one with the outer column
+for each row."""
+
+
 @cache
 def _among(table: Table, column: str) -> Select[Any]:
     """Build the query once: building takes longer than running it."""
     wanted = table.c[column].in_(bindparam("wanted", expanding=True))
-    return select(table).where(table.c.site == bindparam("here"), wanted)
+    return select(table).where(table.c.site == HERE, wanted)
 
 
 class _Spelled(NamedTuple):
@@ -98,9 +103,8 @@ class Transactions:
 
     async def select(self, table: Table, asked: Any) -> Sequence[Any]:
         """Return the rows of this site among those selected."""
-        return await self.ask(
-            lambda connection: connection.execute(asked.where(table.c.site == self.site)).all()
-        )
+        here = asked.where(table.c.site == HERE)
+        return await self.ask(lambda connection: connection.execute(here, {"here": self.site}).all())
 
     async def act(self, do: Callable[[Connection], _T]) -> _T:
         """Write in one transaction; a site's writes run one after another."""
