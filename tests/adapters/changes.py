@@ -79,7 +79,7 @@ async def every_answer(store: SiteStore) -> list[Any]:
         store.counted(NOW, NOW + 1, 1_000, 1_000),
         store.misusers(NOW, NOW + 1),
         store.ledger_begins(),
-        anext(store.lasting(), None),
+        anext(store.ageing(0, 0), None),
         store.blocks_of_changed(NOW),
         store.ledger_calls(NOW, NOW + 1),
         store.proposed(),

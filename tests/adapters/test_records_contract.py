@@ -13,11 +13,13 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import Connection, event, func, insert, select, text, update
 
+from siaga112.adapters.database import callers
 from siaga112.adapters.database.connect import connect
 from siaga112.adapters.database.records import DatabaseRecords
 from siaga112.adapters.database.rows import audit_entry_of, digest
 from siaga112.adapters.database.schema import AUDIT, BLOCK, CALL, HANDOVER, METADATA
 from siaga112.adapters.database.transactions import PAGE
+from siaga112.app.store import SiteStore
 from siaga112.core import decisions
 from siaga112.core.caller_id import INDONESIA, spelling
 from siaga112.core.changes import CallChange, Change, Imposition, replacement, without_caller
@@ -50,9 +52,11 @@ from siaga112.core.record import AllowEntry, Attempt, CallerRecord, Hold, Lift, 
 from siaga112.core.shifts import Shift
 from siaga112.core.standing import NOBODY
 from siaga112.service.ports import CallPlace, StoreBrokenError
+from siaga112.service.retention import Retention
 from tests import month
 from tests.adapters.changes import begun, blocked_for_good, listed, struck, whole
 from tests.adapters.conftest import KEEP
+from tests.core.table import in_force
 from tests.lab.postgres import Postgres, postgres
 from tests.samples import CALLER, NOW, OTHER, RULES, answered, block, entry, ledger_row, prank, strike, turn
 
@@ -814,8 +818,30 @@ async def test_what_may_be_kept_no_longer_goes(records: DatabaseRecords) -> None
     await records.drop_expired(NOW + RULES.keep + DAY)
     assert [row.finding.call.id async for row in records.entries(0, NOW + DAY)] == [prank(9_000).id]
     assert await records.audit_entries(0, NOW) == []
-    assert [caller async for caller in records.lasting()] == [OTHER]
+    assert [caller async for caller in records.ageing(0, 0)] == [OTHER]
     assert await records.load(CALLER) == CallerRecord(CALLER)
+
+
+@pytest.mark.parametrize("size", [1, 1_000])
+async def test_each_part_of_a_record_goes_at_its_own_age(
+    records: DatabaseRecords, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """A call-back or a strike past its age is deleted, also of a caller who never calls again."""
+    monkeypatch.setattr(callers, "PAGE", size)
+    block_list: Any = None
+    store = SiteStore(records, lambda: block_list, 10 * RULES.keep)
+    waiting = MissedCall(prank(7).id, NOW, 3_000)
+    await change(records, lambda held: decisions.miss(held, waiting))
+    later = NOW + RULES.keep
+    await change(records, struck(strike(1), strike(2, later)), OTHER)
+    keeper = Retention(store, in_force(policy=RULES), lambda: NOW)
+    assert await keeper.prune() == 0
+    keeper.clock = lambda: NOW + RULES.keep_missed
+    assert await keeper.prune() == 1
+    assert await records.missed_count() == (0, None)
+    keeper.clock = lambda: strike(1).at + RULES.keep
+    assert await keeper.prune() == 1
+    assert (await records.load(OTHER)).strikes == (strike(2, later),)
 
 
 async def test_a_strike_that_was_taken_back_does_not_return_with_its_call(records: DatabaseRecords) -> None:
@@ -943,7 +969,7 @@ async def test_who_is_kept_as_evidence_is_listed_and_never_expires(records: Data
     assert second.hold == Hold(NOW, "ratna", "police report 17")
     await records.drop_expired(NOW + 10 * RULES.keep)
     assert (await records.load(CALLER)).strikes == (strike(1),)
-    assert CALLER in [caller async for caller in records.lasting()]
+    assert CALLER in [caller async for caller in records.ageing(0, 0)]
     await change(records, lambda record: decisions.hold(record, None))
     await records.drop_expired(NOW + 10 * RULES.keep)
     assert [record.caller for record in await records.holds()] == [OTHER]

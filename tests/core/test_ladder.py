@@ -22,7 +22,7 @@ from siaga112.core.model import (
     Verdict,
 )
 from siaga112.core.policy import add_strike
-from siaga112.core.record import CallerRecord, GenuineReport, Lift, MissedCall, Strike
+from siaga112.core.record import Attempt, CallerRecord, GenuineReport, Lift, MissedCall, Strike
 from siaga112.core.regulation import PRESETS, PolicyRules
 from siaga112.core.screening import ScreenReason
 from tests.samples import CALLER
@@ -258,6 +258,14 @@ def test_what_is_too_old_goes_and_what_holds_stays() -> None:
     waiting = decisions.miss(CallerRecord(CALLER), MissedCall(CallId("1.0"), START, 0))
     assert retention.prune(waiting, START + 7 * DAY - 1, SERANG).missed
     assert not retention.prune(waiting, START + 7 * DAY, SERANG).missed
+
+
+def test_an_attempt_to_call_back_goes_with_the_calls_that_it_was_for() -> None:
+    """An attempt to call back is pruned with the last of its calls, so that the next call is nobody's yet."""
+    waiting = decisions.miss(CallerRecord(CALLER), MissedCall(CallId("1.0"), START, 0))
+    taken = decisions.attempt(waiting, Attempt("ratna", START, 1, "busy"))
+    assert retention.prune(taken, START + 7 * DAY - 1, SERANG).attempt
+    assert retention.prune(taken, START + 7 * DAY, SERANG).attempt is None
 
 
 # ── laws ─────────────────────────────────────────────────────────────────────────────────────────

@@ -225,8 +225,9 @@ class MemoryStore:
         waiting = await self.missed()
         return len(waiting), waiting[0].missed[0].at if waiting else None
 
-    async def lasting(self) -> AsyncIterator[Caller]:
-        """Yield all callers with a record: here none expires."""
+    async def ageing(self, since: Millis, missed_since: Millis) -> AsyncIterator[Caller]:
+        """Yield all callers with a record."""
+        del since, missed_since
         await self.ping()
         for caller in sorted(self._records):
             yield caller

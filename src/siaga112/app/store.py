@@ -191,9 +191,9 @@ class SiteStore:
         """Count the callers who wait for a call-back, and return when the oldest missed call was."""
         return await self.records.missed_count()
 
-    def lasting(self) -> AsyncIterator[Caller]:
-        """Yield the callers with a record that does not expire by itself."""
-        return self.records.lasting()
+    def ageing(self, since: Millis, missed_since: Millis) -> AsyncIterator[Caller]:
+        """Yield the callers with a record that does not expire, or parts of which may be too old."""
+        return self.records.ageing(since, missed_since)
 
     async def tidy(self, now: Millis) -> None:
         """Delete what is past its retention."""

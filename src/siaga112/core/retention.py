@@ -35,6 +35,8 @@ def prune(record: CallerRecord, now: Millis, rules: PolicyRules) -> CallerRecord
     ):
         if len(kept) < len(getattr(record, name)):
             less[name] = tuple(kept)
+    if less.get("missed") == ():
+        less["attempt"] = None  # else whoever calls again would look taken
     before = record.strikes
     if less:
         record = replace(record, **less)

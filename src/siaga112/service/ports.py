@@ -229,8 +229,12 @@ class CallerRecords(Recording, Protocol):
     async def missed_count(self) -> tuple[int, Millis | None]:
         """Return the number of pending call-backs and the time of the oldest, without loading records."""
 
-    def lasting(self) -> AsyncIterator[Caller]:
-        """Yield the callers with a record that does not expire, without loading all into memory."""
+    def ageing(self, since: Millis, missed_since: Millis) -> AsyncIterator[Caller]:
+        """Yield the callers with a record that does not expire, or parts of which may be too old.
+
+        Those are parts that began up to `since`, and missed calls up to `missed_since`. Does not load all
+        records into memory.
+        """
 
     async def tidy(self, now: Millis) -> None:
         """Delete expired data, and reset standings that no longer have any effect.

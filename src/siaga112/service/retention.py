@@ -1,7 +1,7 @@
 """Retention: prune records that nothing else touches.
 
-A record with a known end expires by itself. A lasting one (a permanent block, an allow-list entry, an open
-proposal, a call-back) is pruned from time to time.
+A record with a known end expires as a whole. Before that its parts become too old, each at its own time, and
+a lasting record (a permanent block, an allow-list entry, an open proposal) has no end: these are pruned.
 """
 
 import asyncio
@@ -25,14 +25,14 @@ _log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Retention:
-    """Prunes the records that do not expire by themselves."""
+    """Prunes the records that do not expire by themselves, and what is too old in the others."""
 
     records: CallerRecords
     rules: InForce
     clock: Callable[[], Millis]
 
     async def run(self) -> None:
-        """Prune all lasting records every `EVERY_SECONDS`, for ever."""
+        """Prune every `EVERY_SECONDS`, for ever."""
         while True:
             try:
                 changed = await self.prune()
@@ -43,11 +43,11 @@ class Retention:
             await asyncio.sleep(EVERY_SECONDS)
 
     async def prune(self) -> int:
-        """Prune all lasting records once; return how many changed."""
-        now = self.clock()
+        """Prune all records once; return how many changed."""
+        now, rules = self.clock(), self.rules.now.policy
         changed = 0
         await self.records.tidy(now)
-        async for caller in self.records.lasting():
+        async for caller in self.records.ageing(now - rules.keep, now - rules.keep_missed):
             try:
                 changed += await self._prune(caller, now)
             except StoreDownError:

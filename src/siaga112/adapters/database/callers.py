@@ -5,10 +5,11 @@ import hashlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from operator import itemgetter
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, and_, case, delete, func, or_, select, update
+from sqlalchemy import Connection, Row, and_, case, delete, exists, func, or_, select, update
 
 from siaga112.adapters.database import caller_rows
 from siaga112.adapters.database.schema import (
@@ -18,10 +19,12 @@ from siaga112.adapters.database.schema import (
     CALLER,
     EVENT,
     FORGOTTEN,
+    GENUINE_REPORT,
     MISSED_CALL,
     OF_A_CALLER,
     PARKED,
     PROPOSAL,
+    STRIKE,
     UNPUBLISHED,
 )
 from siaga112.adapters.database.trail import Trail
@@ -33,6 +36,9 @@ from siaga112.core.retention import REMEMBERED
 from siaga112.core.review import Called, Watched
 from siaga112.core.standing import NOBODY, Standing
 from siaga112.service.ports import StoreBrokenError
+
+_TIMES: Final = (STRIKE.c.at, BLOCK.c.since, PROPOSAL.c.at, APPEAL.c.at, GENUINE_REPORT.c.at)
+"""When each part of a record began; what began too late to be old is not old."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,16 +174,34 @@ class Callers(Trail):
 
     # ── ageing and erasing ───────────────────────────────────────────────────────────────────────
 
-    async def lasting(self) -> AsyncIterator[Caller]:
-        """Yield the callers with a record that does not expire by itself; reads a page at a time."""
-        page, after = [Caller("")] * PAGE, ""
-        while len(page) == PAGE:
-            asked = select(CALLER.c.caller).where(CALLER.c.expires.is_(None), CALLER.c.caller > after)
-            found = await self.select(CALLER, asked.order_by(CALLER.c.caller).limit(PAGE))
-            page = [Caller(caller) for (caller,) in found]
-            for caller in page:
-                yield caller
-            after = page[-1] if page else ""
+    async def ageing(self, since: Millis, missed_since: Millis) -> AsyncIterator[Caller]:
+        """Yield the callers with a record that does not expire, or parts of which may be too old.
+
+        See `service.ports.CallerRecords.ageing`. Looks at a page of all callers at a time.
+        """
+        after, full = "", True
+        while full:
+            page = await self.ask(partial(self._ageing, after=after, since=since, missed_since=missed_since))
+            for row in page:
+                if row.due:
+                    yield Caller(row.caller)
+            full = len(page) == PAGE
+            after = page[-1].caller if page else after
+
+    def _ageing(
+        self, connection: Connection, after: str, since: Millis, missed_since: Millis
+    ) -> Sequence[Row[Any]]:
+        """Return the next page of all callers, each with whether something may be `due` to be deleted."""
+        page = select(CALLER.c.caller, CALLER.c.expires).where(
+            CALLER.c.site == self.site, CALLER.c.caller > after
+        )
+        callers = page.order_by(CALLER.c.caller).limit(PAGE).subquery("callers")
+        old = [
+            exists().where(at.table.c.site == self.site, at.table.c.caller == callers.c.caller, at <= last)
+            for at, last in (*((at, since) for at in _TIMES), (MISSED_CALL.c.at, missed_since))
+        ]
+        due = or_(callers.c.expires.is_(None), *old).label("due")
+        return connection.execute(select(callers.c.caller, due).order_by(callers.c.caller)).all()
 
     # ── reviews ──────────────────────────────────────────────────────────────────────────────────
 
