@@ -1,6 +1,7 @@
 """The records' contract, on SQLite and PostgreSQL."""
 
 import asyncio
+import json
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
@@ -51,7 +52,7 @@ from siaga112.core.period import Period, of_days
 from siaga112.core.record import AllowEntry, Attempt, CallerRecord, Hold, Lift, MissedCall, Proposal
 from siaga112.core.shifts import Shift
 from siaga112.core.standing import NOBODY
-from siaga112.service.ports import CallPlace, StoreBrokenError
+from siaga112.service.ports import CallPlace, Parked, StoreBrokenError
 from siaga112.service.retention import Retention
 from tests import month
 from tests.adapters.changes import begun, blocked_for_good, listed, struck, whole
@@ -733,6 +734,15 @@ async def test_an_erased_caller_is_nowhere(records: DatabaseRecords) -> None:
     assert list(await records.calls_of(CALLER)) == []
     assert [row async for row in records.entries(0, NOW + 1)] == [without_caller(entry(prank(1)))]
     assert await records.audit_entries(0, NOW + 1) == [AuditEntry(NOW, "ratna", "allow", "a caller")]
+
+
+async def test_what_is_parked_of_a_longer_number_stays(records: DatabaseRecords) -> None:
+    """Erasing a number deletes its parked announcements, and none of a number that begins with it."""
+    bodies = [json.dumps({"data": {"caller": f"{CALLER}{more}"}}) for more in ("", "7")]
+    for nth, body in enumerate(bodies):
+        await records.park(Parked("dispatch", nth, NOW, "answered 503", body))
+    await records.erase(CALLER, NOW)
+    assert [one.body for one in await records.parked()] == bodies[1:]
 
 
 async def test_what_was_erased_does_not_come_back(records: DatabaseRecords) -> None:

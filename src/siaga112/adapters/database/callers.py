@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -299,11 +300,19 @@ class Callers(Trail):
             self.unname(connection, caller)
             told = EVENT.c.site == self.site, EVENT.c.caller == caller
             connection.execute(update(EVENT).where(*told).values(caller=None, data="{}"))
-            kept = PARKED.c.site == self.site, PARKED.c.body.contains(caller, autoescape=True)
-            connection.execute(delete(PARKED).where(*kept))
+            self._unpark(connection, caller)
             self.upsert(connection, UNPUBLISHED, [{"caller": caller, "version": version}])
 
         await self.act(act)
+
+    def _unpark(self, connection: Connection, caller: Caller) -> None:
+        """Delete the parked announcements with a number, but not those with a longer one."""
+        whole = re.compile(rf"{re.escape(caller)}(?![0-9])")
+        having = PARKED.c.site == self.site, PARKED.c.body.contains(caller, autoescape=True)
+        for row in connection.execute(select(PARKED).where(*having)).all():
+            if whole.search(row.body):
+                this = PARKED.c.name == row.name, PARKED.c.event == row.event
+                connection.execute(delete(PARKED).where(PARKED.c.site == self.site, *this))
 
     async def remember_erased(self, erased: Mapping[str, tuple[Millis, int]]) -> None:
         """Note who was erased elsewhere: by mark, when, and the version that a new record begins with."""
