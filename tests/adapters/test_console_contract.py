@@ -421,6 +421,18 @@ async def test_announcements_are_kept_for_a_week(
     assert [one.told for one in await records.announcements(0)] == [started(n, NOW - KEPT) for n in range(3)]
 
 
+async def test_what_a_clock_that_ran_ahead_announced_keeps_no_older_announcement(
+    records: DatabaseRecords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Announcements past their age are deleted, whatever was announced before them with a later time."""
+    monkeypatch.setattr(announced, "PAGE", 4)
+    ahead = [started(n, NOW + 3_650 * DAY) for n in range(6)]
+    await records.announce(ahead)
+    await records.announce([started(n, NOW - KEPT - 100) for n in range(11)])
+    await records.drop_aged(NOW, DAY)
+    assert [one.told for one in await records.announcements(0)] == ahead
+
+
 async def test_an_id_is_never_given_again(records: DatabaseRecords) -> None:
     """After all announcements were deleted, ids continue, so that a follower misses nothing new."""
     await records.announce([started(n) for n in range(5)])

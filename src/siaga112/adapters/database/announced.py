@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, and_, delete, func, or_, select, update
@@ -10,7 +11,7 @@ from siaga112.adapters.database import caller_rows
 from siaga112.adapters.database.rows import Values, dump, read
 from siaga112.adapters.database.schema import BLOCK, EVENT, PARKED, PLACE, TALLY, WEBHOOK
 from siaga112.adapters.database.transactions import PAGE, Transactions
-from siaga112.core.announcements import Announcement, EventType, of_block_run_out
+from siaga112.core.announcements import KEPT, Announcement, EventType, of_block_run_out
 from siaga112.core.codec import instant
 from siaga112.core.model import TOLERANCE, Caller, CallId, Millis
 from siaga112.core.record import Block
@@ -46,18 +47,20 @@ class Announcements(Transactions):
         ]
 
     async def drop_announced(self, before: Millis) -> None:
-        """Delete announcements older than `before`, a page at a time; the oldest have the lowest ids."""
+        """Delete announcements older than `before`, a page at a time; the oldest have the lowest ids.
 
-        def act(connection: Connection) -> int:
-            asked = select(EVENT.c.id, EVENT.c.at).where(EVENT.c.site == self.site)
-            found = connection.execute(asked.order_by(EVENT.c.id).limit(PAGE)).all()
-            old = [row.id for row in found if row.at < before]
-            if old:
-                connection.execute(delete(EVENT).where(EVENT.c.site == self.site, EVENT.c.id.in_(old)))
-            return len(old)
-
-        while await self.act(act) == PAGE:
-            pass
+        Only those of a clock that ran ahead lie among them with a later time: they do not end the search.
+        """
+        last, more = 0, True
+        while more:
+            asked = select(EVENT.c.id, EVENT.c.at).where(EVENT.c.id > last).order_by(EVENT.c.id).limit(PAGE)
+            found = await self.select(EVENT, asked)
+            if old := [row.id for row in found if row.at < before]:
+                gone = delete(EVENT).where(EVENT.c.site == self.site, EVENT.c.id.in_(old))
+                await self.act(partial(Connection.execute, statement=gone))
+            younger = bool(found) and before <= min(row.at for row in found) <= before + KEPT
+            more = len(found) == PAGE and not younger
+            last = found[-1].id if found else last
 
     async def announce_ends(self, now: Millis) -> None:
         """Announce the temporary blocks that expired since the last run.
