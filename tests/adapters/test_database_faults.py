@@ -141,6 +141,22 @@ database.close()
 """What any other program does: open the file, read, and close it, in the belief that it is the last one."""
 
 
+def test_a_large_transaction_leaves_no_large_log(file: Path) -> None:
+    """After a large transaction, such as a restore, the write-ahead log shrinks while the file stays open."""
+    log, large = file.with_name(f"{file.name}-wal"), 64 * 1_024 * 1_024
+    engine = connect(f"sqlite:///{file}")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE one (x)")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO one VALUES (zeroblob(?))", (large,))
+    assert log.stat().st_size > large
+    for _ in range(2):
+        with engine.begin() as connection:
+            connection.exec_driver_sql("INSERT INTO one VALUES (1)")
+    assert log.stat().st_size < large / 2
+    engine.dispose()
+
+
 async def test_a_second_connection_leaves_the_first_its_locks(file: Path) -> None:
     """A program that opens and closes the file does not remove the write-ahead log under our connection."""
 

@@ -112,6 +112,8 @@ _PRAGMAS: Final = (
     "secure_delete=ON",
     # 8 MB, not 2: with ten million calls, the inner pages of the indexes that a recorded call touches.
     "cache_size=-8192",
+    # 16 MB: a restore, or a long backup, would leave a log as large as the database for as long as we run.
+    "journal_size_limit=16777216",
 )
 
 _CONNECTIONS: Final[WeakKeyDictionary[Engine, Any]] = WeakKeyDictionary()
