@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from sqlalchemy import text
 
+from siaga112.app import upkeep
 from siaga112.app.records import DATABASE
 from siaga112.core.model import Level
+from siaga112.settings.schema import Settings
 from tests.cli.shell import NUMBER, Shell, live, shell
 from tests.lab.postgres import postgres
 from tests.lab.stores import site_store
@@ -95,6 +98,17 @@ async def test_the_chapter_to_the_letter(admin: Shell) -> None:
         "start siaga112-backup",
         "start siaga112.target",
     ]
+
+
+@pytest.mark.postgresql
+async def test_a_statement_of_upkeep_may_take_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A statement of upkeep, such as deleting all calls, may take longer than upkeep waits for others."""
+    monkeypatch.setattr(upkeep, "LOCK_SECONDS", 0.5)
+    with postgres() as server:
+        settings = Settings.model_validate({"site": "lab", "database": {"url": server.url}})
+        async with upkeep.opened_records(settings) as records:
+            upkeep.migrate(settings)
+            await records.ask(lambda connection: connection.execute(text("SELECT pg_sleep(1)")).all())
 
 
 async def test_a_restore_over_what_is_there_is_asked_for(live: Shell) -> None:

@@ -28,7 +28,7 @@ LOCK_SECONDS: Final = 60.0
 
 def migrate(settings: Settings) -> tuple[str | None, str]:
     """Migrate the tables to our version, or create them; return the old version (None for none) and ours."""
-    engine = connect(database_url(settings), LOCK_SECONDS)
+    engine = connect(database_url(settings), LOCK_SECONDS, working=PATIENCE)
     try:
         return migrate_tables(engine), KNOWN[-1]
     finally:
@@ -83,5 +83,5 @@ async def opened_records(settings: Settings) -> AsyncIterator[DatabaseRecords]:
 
 
 def _records(settings: Settings) -> DatabaseRecords:
-    engine = connect(database_url(settings), LOCK_SECONDS, create=False)
+    engine = connect(database_url(settings), LOCK_SECONDS, create=False, working=PATIENCE)
     return DatabaseRecords(engine, settings.site, bring, PATIENCE)

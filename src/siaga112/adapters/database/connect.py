@@ -80,10 +80,13 @@ _DAMAGED: Final = {
 }
 
 
-def connect(url: str, seconds: float = ANSWER_SECONDS, *, create: bool = True) -> Engine:
+def connect(
+    url: str, seconds: float = ANSWER_SECONDS, *, create: bool = True, working: float | None = None
+) -> Engine:
     """Create an engine for an address, without connecting yet. `seconds`: how long the database may take.
 
-    `create`: create the SQLite file if it does not exist.
+    `create`: create the SQLite file if it does not exist. `working`: how many seconds PostgreSQL may work on
+    one statement, if longer.
 
     The address is `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/NAME`. The engine has one connection,
     so its user needs one thread for it.
@@ -100,7 +103,7 @@ def connect(url: str, seconds: float = ANSWER_SECONDS, *, create: bool = True) -
         case "sqlite":
             return _sqlite(address, seconds, create=create)
         case "postgresql":
-            return _postgresql(address, seconds)
+            return _postgresql(address, seconds, seconds if working is None else working)
         case _:
             raise ConfigurationError(f"[database] url: neither SQLite nor PostgreSQL; {_SHAPES}")
 
@@ -198,8 +201,8 @@ def _create(path: Path) -> None:
         os.close(file)
 
 
-def _postgresql(address: URL, seconds: float) -> Engine:
-    millis = round(seconds * 1_000)
+def _postgresql(address: URL, seconds: float, working: float) -> Engine:
+    waits, works = round(seconds * 1_000), round(working * 1_000)
     try:
         engine = create_engine(
             address.set(drivername="postgresql+psycopg"),
@@ -209,7 +212,7 @@ def _postgresql(address: URL, seconds: float) -> Engine:
             connect_args={
                 "connect_timeout": math.ceil(seconds),
                 "application_name": "siaga112",
-                "options": f"-c statement_timeout={millis} -c lock_timeout={millis}",
+                "options": f"-c statement_timeout={works} -c lock_timeout={waits}",
                 "keepalives_idle": 10,
                 "keepalives_interval": 2,
                 "keepalives_count": 3,
