@@ -181,6 +181,24 @@ async def test_a_decision_says_in_a_sentence_what_came_of_it(
     assert (lines[-1].by, lines[-1].via) == ("program", Via.API)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PUT", "allowed/0254201234", {"reason": "first\r\n second\0"}),
+        ("DELETE", f"blocks/{BLOCKED}?reason=first%0D%0A%20second%00", None),
+        ("PUT", "mode", {"mode": "enforce", "reason": "first\r\n second\0"}),
+    ],
+)
+async def test_a_reason_is_one_line_that_every_database_can_keep(
+    centre: Centre, method: str, path: str, body: dict[str, Any] | None
+) -> None:
+    """A reason is put on one line, as with the command: PostgreSQL refuses NUL, in a restored backup too."""
+    status, told = await centre.ask(method, path, json=body)
+    assert status == 200, told
+    lines = await centre.site.store.audit_entries(0, now() + 1)
+    assert lines[-1].reason == "first second\N{REPLACEMENT CHARACTER}"
+
+
 async def test_what_may_hit_the_wrong_one_is_asked_first(centre: Centre) -> None:
     """A risky block gets a 409 with each reason, and is done only when it is sent again with `yes`."""
     body = {"numbers": [GENUINE, MISSED], "for": "24h", "reason": "threats"}
@@ -256,6 +274,8 @@ async def test_an_objection_or_a_block_that_was_not_seen_is_not_decided(centre: 
             "say whom",
         ),
         ("POST", "blocks", {"caller": MISSED, "for": "1h", "reason": ""}, 422, "reason"),
+        ("POST", "blocks", {"caller": MISSED, "for": "1h", "reason": " \n "}, 422, "say why"),
+        ("DELETE", f"blocks/{BLOCKED}?reason=%20", None, 422, "say why"),
         ("POST", "blocks", {"caller": MISSED, "for": "1h", "reason": "x", "colour": "red"}, 422, "colour"),
         ("DELETE", f"blocks/{MISSED}?reason=x", None, 409, "is not blocked"),
         ("POST", f"proposals/{MISSED}/confirm", {"reason": "x"}, 409, "no block is proposed"),

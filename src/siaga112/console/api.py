@@ -377,7 +377,7 @@ async def subject(
 async def forget(
     request: Request,
     number: NumberInPath,
-    reason: Annotated[str, Query(min_length=1, max_length=500)],
+    reason: Annotated[str, Query(min_length=1, max_length=500), shapes.WHY],
     visitor: Annotated[Visitor, program(Permission.FORGET)],
 ) -> Response:
     """Erase everything stored about a caller; the calls stay in the ledger without the caller."""
@@ -419,7 +419,7 @@ async def hold(
 async def release(
     request: Request,
     number: NumberInPath,
-    reason: Annotated[str, Query(min_length=1, max_length=500)],
+    reason: Annotated[str, Query(min_length=1, max_length=500), shapes.WHY],
     visitor: Annotated[Visitor, program(Permission.HOLD)],
 ) -> Response:
     """Release the evidence: what is past its retention is dropped within six hours."""
@@ -526,7 +526,7 @@ def block_span(text: str, *, permanent: bool, shorten: bool) -> Millis | None:
 async def unblock(  # noqa: PLR0917 - one parameter a field
     request: Request,
     number: NumberInPath,
-    reason: Annotated[str, Query(min_length=1, max_length=500)],
+    reason: Annotated[str, Query(min_length=1, max_length=500), shapes.WHY],
     visitor: Annotated[Visitor, program(Permission.DECIDE)],
     mistake: Annotated[bool, Query(description="It should never have been.")] = False,
     seen: Annotated[tuple[shapes.Instant, ...], Query(max_length=10, description=shapes.SEEN)] = (),

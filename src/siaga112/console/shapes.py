@@ -1,9 +1,9 @@
 """The shapes of the API's requests and responses. The names are those of the commands' JSON."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from siaga112.core.access import Role
 from siaga112.core.announcements import EventType
@@ -26,10 +26,21 @@ from siaga112.core.model import (
     Via,
 )
 from siaga112.core.screening import ScreenReason
+from siaga112.core.text import one_line
 from siaga112.service.asking import Cause
 
-Text = Annotated[str, Field(max_length=500)]
-Why = Annotated[str, Field(min_length=1, max_length=500, description="Why, for the record.")]
+
+def _why(text: str) -> str:
+    if line := one_line(text):
+        return line
+    raise ValueError("say why, for the record")
+
+
+WHY: Final = AfterValidator(_why)
+"""Puts a reason on one line, as a command does; refuses a blank one."""
+
+Text = Annotated[str, Field(max_length=500), AfterValidator(one_line)]
+Why = Annotated[str, Field(min_length=1, max_length=500, description="Why, for the record."), WHY]
 Number = Annotated[str, Field(min_length=1, max_length=64, description="A number in any spelling.")]
 
 
