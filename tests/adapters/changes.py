@@ -60,7 +60,7 @@ def whole() -> Change:
         begun(blocked_for_good(CallerRecord(CALLER))).replacement,
         entry(prank(1)),
         AuditEntry(NOW, "ratna", "block", CALLER),
-        ("strikes:ivr_prank",),
+        {"strikes:ivr_prank": 1},
         Imposition(prank(1).id, NOW, 1),
     )
 

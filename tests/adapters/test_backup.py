@@ -20,6 +20,7 @@ from siaga112.adapters.database.migrating import migrate
 from siaga112.adapters.database.records import DatabaseRecords
 from siaga112.core import decisions
 from siaga112.core.access import Person, Role
+from siaga112.core.announcements import Announcement, EventType
 from siaga112.core.mode import Switch
 from siaga112.core.model import DAY, AuditEntry, Caller, HandedOver, Handover, Mode, ProposalCause, Reached
 from siaga112.core.record import (
@@ -163,6 +164,23 @@ async def test_what_comes_back_is_what_there_was(urls: tuple[str, str], tmp_path
         assert (await second.edition()).epoch != edition.epoch
         for caller in (CALLER, OTHER, GONE):
             assert await second.load(caller) == await first.load(caller)
+
+
+async def test_ids_of_events_go_on_where_a_backup_is_restored(urls: tuple[str, str], tmp_path: Path) -> None:
+    """An event after a restore comes after all that a follower knows from before, in a new database too."""
+    path = tmp_path / "backup.zip"
+    new = Announcement(EventType.MODE_CHANGED, NOW)
+    async with opened(urls[0]) as first, opened(urls[1]) as second:
+        await fill(first)
+        await written(first, path)
+        await first.announce([new])
+        last = await first.last_announced()
+        await restored(second, path)
+        await second.announce([new])
+        (told,) = await second.announcements(last)
+        await restored(second, path, over=True)
+        await second.announce([new])
+        assert [one.told for one in await second.announcements(told.id)] == [new]
 
 
 async def test_a_backup_is_of_one_moment_while_calls_are_recorded(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final
 
-from sqlalchemy import Connection, Table, delete, func, insert, select, update
+from sqlalchemy import Connection, Table, delete, func, insert, select, text, update
 
 from siaga112.adapters.database.schema import (
     EVENT,
@@ -47,6 +47,16 @@ _MODE: Final = ("mode", "mode_at", "mode_by", "mode_reason", "mode_via")
 
 _LONGEST: Final = 1_000_000
 """The longest line accepted, in bytes; no real row comes near it."""
+
+_APART: Final = 1_000_000
+"""Ids that a restore leaves out: announcements after the backup had some of them, a few days' at most."""
+
+_RAISE: Final = """
+    SELECT setval(ids, greatest(:after, nextval(ids)))
+    FROM (SELECT pg_get_serial_sequence('event', 'id')::regclass AS ids) AS event
+    WHERE has_sequence_privilege(ids, 'UPDATE')
+"""
+"""Raises PostgreSQL's next id, if our user may."""
 
 _TORN: Final = (
     zipfile.BadZipFile,
@@ -84,6 +94,7 @@ def write(connection: Connection, site: int, name: str, file: IO[bytes], made: s
             "site": name,
             "made": made,
             "mode": _mode(connection, site),
+            "announced": _announced(connection),
             "tables": tables,
         }
         archive.writestr(_MANIFEST, json.dumps(manifest, indent=1))
@@ -117,10 +128,30 @@ def read(
             }
             mode = manifest["mode"] or dict.fromkeys(_MODE)
             connection.execute(update(SITE).where(SITE.c.id == site).values(epoch="", published=0, **mode))
+            _go_on_after(connection, site, int(manifest.get("announced", 0)))
             return counts
     except _TORN as error:
         said = say("{path}: not a complete siaga112 backup ({why})")
         raise BackupError(said, path=path, why=str(error)) from error
+
+
+def _announced(connection: Connection) -> int:
+    return int(connection.execute(select(func.max(EVENT.c.id))).scalar() or 0)
+
+
+def _go_on_after(connection: Connection, site: int, last: int) -> None:
+    """Let new announcements have higher ids than any before the backup, or soon after it.
+
+    Programs resume by the id, and take one that they know for a repetition.
+    """
+    if last <= _announced(connection):
+        return
+    after = last + _APART
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(_RAISE), {"after": after})
+        return
+    connection.execute(insert(EVENT).values(id=after, site=site, at=0, type="", data=""))
+    connection.execute(delete(EVENT).where(EVENT.c.id == after))
 
 
 def _require_fitting(manifest: dict[str, Any], name: str) -> None:
