@@ -115,9 +115,10 @@ async def test_the_centres_month_is_a_page_of_two_sheets(
 async def test_any_period_fits_two_sheets(
     chromium: Tab, tmp_path: Path, language: Language, days: int, calls: int
 ) -> None:
-    """A day or a leap year, empty or full, with long names and the longest list, fits two sheets."""
-    file = tmp_path / "report.html"
-    file.write_text(page(some_report(days, calls), Words(language), 12, reveal=True))
+    """A day or a leap year, empty or full, with long names, a note and the longest list, fits two sheets."""
+    file, report = tmp_path / "report.html", some_report(days, calls)
+    report = replace(report, begins=report.period.end)
+    file.write_text(page(report, Words(language), 12, reveal=True))
     await check(chromium, file)
 
 
