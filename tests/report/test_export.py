@@ -13,12 +13,13 @@ from pyarrow import parquet
 
 from siaga112.cli.export import COLUMNS
 from siaga112.core.changes import Change
+from siaga112.core.model import DAY as MILLIS_OF_DAY
 from siaga112.core.model import HOUR, SECOND, CallId, Entry, HandedOver, Handover
 from siaga112.terminal import rows
-from tests.cli.shell import Shell, live, shell
+from tests.cli.shell import NUMBER, Shell, live, shell
 from tests.lab.stores import site_store
 from tests.month import ZONE
-from tests.samples import NOW, answered, entry, prank
+from tests.samples import CALLER, NOW, OTHER, answered, entry, prank
 
 __all__ = ["live", "shell"]
 
@@ -214,6 +215,22 @@ async def test_the_next_time_only_days_that_changed_are_written(live: Shell, tmp
         for row in parquet.ParquetFile(file).read().to_pylist()
     ]
     assert sorted(filter(None, marks)) == ["genuine"]
+
+
+async def test_a_day_keeps_its_calls_when_the_ledger_keeps_only_some(live: Shell, tmp_path: Path) -> None:
+    """A day's file stays as it is when calls of that day are past their age, and evidence alone is left."""
+    folder, old = tmp_path / "112", (NOW // MILLIS_OF_DAY - 402) * MILLIS_OF_DAY + 5 * HOUR
+    store = site_store(live.home / "state", "lab")
+    for call in (prank(11, old), prank(12, old + SECOND, OTHER)):
+        await store.write([Change(entry=entry(call))])
+    (await live("export", "--dataset", str(folder))).done()
+    (await live("hold", NUMBER, "--reason", "police report 17")).done()
+    await store.tidy(NOW)
+    assert [row.caller async for row in store.summaries(0, old + HOUR)] == [CALLER]
+    await store.close()
+    assert "0 days written anew, 0 calls" in (await live("export", "--dataset", str(folder))).done()
+    day = f"day={datetime.fromtimestamp(old / SECOND, ZONE):%Y-%m-%d}"
+    assert parquet.ParquetFile(folder / day / "calls.parquet").metadata.num_rows == 2
 
 
 async def test_duckdb_counts_operators_agencies_and_kinds_as_the_report_does(

@@ -170,7 +170,8 @@ async def _days(supervisor: Supervisor, folder: Path, since: str, until: str, to
         for nth, day in enumerate(asked.days):
             whole = of_days(day, day, zone)
             fingerprint = await store.fingerprint(whole.first, whole.end)
-            if fingerprint and not made.has(day, fingerprint):
+            ageing = whole.first < now - config.privacy.keep_calls  # its calls go, the earliest first
+            if fingerprint and not made.has(day, None if ageing else fingerprint):
                 with made.written(day) as write:
                     calls += await _write(supervisor, whole, told, write)
                 made.keep(day, fingerprint)

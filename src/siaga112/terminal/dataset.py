@@ -4,7 +4,7 @@
     DIR/dataset.json                    for each file, a fingerprint of the ledger's rows of that day
 
 A day is written again only if its rows have changed: after a mark, a reconciled call or an erasure too. A day
-that the ledger no longer keeps stays in the folder.
+stays as it is in the folder once the ledger no longer keeps all of it.
 """
 
 import json
@@ -70,9 +70,10 @@ class Dataset:
             )
         return days
 
-    def has(self, day: date, fingerprint: str) -> bool:
-        """Return whether a day's file has these rows."""
-        return self.days.get(day.isoformat()) == fingerprint
+    def has(self, day: date, fingerprint: str | None) -> bool:
+        """Return whether there is a day's file with these rows; None: with any."""
+        held = self.days.get(day.isoformat())
+        return held is not None if fingerprint is None else held == fingerprint
 
     @contextmanager
     def written(self, day: date) -> Iterator[Write]:
