@@ -350,6 +350,14 @@ async def test_a_dataset_is_of_one_form(
     assert says in ended.err
 
 
+async def test_a_dataset_has_the_days_of_one_zone(live: Shell, tmp_path: Path) -> None:
+    """A dataset of another time zone is refused, since calls near midnight would be in two of its days."""
+    (await live("export", "--dataset", str(tmp_path / "112"))).done()
+    live.environ["SIAGA112_TIMEZONE"] = "Asia/Makassar"
+    told = (await live("export", "--dataset", str(tmp_path / "112"))).failed(1)
+    assert told.endswith("has the days of timezone 'Asia/Jakarta'; name another folder")
+
+
 async def test_a_ledger_of_months_is_a_table_in_columns(centre: Shell) -> None:
     """`calls` prints one line a call, in columns, for however many calls."""
     told = (await centre("calls", "--since", "2019-03-01")).done().splitlines()

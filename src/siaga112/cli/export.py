@@ -157,7 +157,8 @@ async def _write(
 async def _days(supervisor: Supervisor, folder: Path, since: str, until: str, told: _Telling) -> str:
     """Bring a dataset up to date; return what was written, in words."""
     config, now, store = settings(), supervisor.clock(), supervisor.store
-    zone, made = config.zone, Dataset.opened(folder, config.site, told.columns)
+    zone = config.zone
+    made = Dataset.opened(folder, config.site, config.timezone, told.columns)
     if since or until:
         asked = period(since, until, now)
     else:

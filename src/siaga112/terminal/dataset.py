@@ -1,7 +1,7 @@
 """The ledger as a folder of Parquet files, one per day, for DuckDB, ClickHouse or Spark.
 
     DIR/day=2026-11-29/calls.parquet    the calls that started on that day of the site's zone
-    DIR/dataset.json                    for each file, a fingerprint of the ledger's rows of that day
+    DIR/dataset.json                    the zone, and for each day a fingerprint of the ledger's rows
 
 A day is written again only if its rows have changed: after a mark, a reconciled call or an erasure too. A day
 stays as it is in the folder once the ledger no longer keeps all of it.
@@ -31,18 +31,19 @@ class Dataset:
 
     folder: Path
     site: str
+    zone: str
     columns: Sequence[str]
     days: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def opened(cls, folder: Path, site: str, columns: Sequence[str]) -> "Dataset":
+    def opened(cls, folder: Path, site: str, zone: str, columns: Sequence[str]) -> "Dataset":
         """Open an existing dataset, or start a new one.
 
         Raises:
-            SiagaError: if it is another site's, or has other columns.
+            SiagaError: if it is another site's, has the days of another zone, or has other columns.
 
         """
-        made = cls(folder, site, tuple(columns))
+        made = cls(folder, site, zone, tuple(columns))
         try:
             folder.mkdir(parents=True, exist_ok=True)
             text = infile.read(folder / _STATE, _LARGEST)
@@ -57,12 +58,15 @@ class Dataset:
         try:
             told: Any = json.loads(text)
             form, site, columns, days = told["form"], told["site"], told["columns"], dict(told["days"])
+            zone = told.get("timezone", self.zone)
         except (ValueError, TypeError, KeyError, RecursionError):
             raise SiagaError(f"{self.folder / _STATE}: is not a file that siaga112 wrote") from None
         if (form, site) != (FORM, self.site):
             raise SiagaError(
                 f"{self.folder}: is the dataset of site {site!r}, form {form}; name another folder"
             )
+        if zone != self.zone:  # calls near midnight would be in two files, or in none
+            raise SiagaError(f"{self.folder}: has the days of timezone {zone!r}; name another folder")
         if columns != list(self.columns):
             raise SiagaError(
                 f"{self.folder}: was written with other columns (another --numbers or --operators); "
@@ -94,7 +98,8 @@ class Dataset:
     def keep(self, day: date, fingerprint: str) -> None:
         """Record that a day's file has these rows; call it last: an interrupted day is written again."""
         self.days[day.isoformat()] = fingerprint
-        state = {"form": FORM, "site": self.site, "columns": list(self.columns), "days": self.days}
+        state = {"form": FORM, "site": self.site, "timezone": self.zone}
+        state |= {"columns": list(self.columns), "days": self.days}
         try:
             with outfile.replacing(self.folder / _STATE) as file:
                 file.write(json.dumps(state, indent=1, sort_keys=True).encode())
