@@ -8,6 +8,7 @@ from prometheus_client.samples import Sample
 
 from siaga112.adapters.metrics import Metrics
 from siaga112.core.model import SECOND, Level, Mode, OperatorState
+from siaga112.core.names import Names
 from siaga112.core.shifts import Shift
 from tests.core.table import in_force
 from tests.samples import NOW
@@ -17,10 +18,12 @@ QUEUE: Final = "emergency"
 SHIFTS: Final = (Shift("morning", time(7)), Shift("afternoon", time(14)), Shift("night", time(21)))
 
 
-def make(queues: tuple[str, ...] = (QUEUE,), shifts: tuple[Shift, ...] = SHIFTS) -> Metrics:
+def make(
+    queues: tuple[str, ...] = (QUEUE,), shifts: tuple[Shift, ...] = SHIFTS, names: Names | None = None
+) -> Metrics:
     """Return what a daemon shows before anything has happened."""
-    zone = ZoneInfo("Asia/Jakarta")
-    return Metrics(SITE, queues, shifts, zone, rules=in_force(answer_within=12 * SECOND), target=0.9)
+    zone, rules = ZoneInfo("Asia/Jakarta"), in_force(answer_within=12 * SECOND, names=names or Names())
+    return Metrics(SITE, queues, shifts, zone, rules=rules, target=0.9)
 
 
 def full(queues: tuple[str, ...] = (QUEUE,), shifts: tuple[Shift, ...] = SHIFTS) -> Metrics:

@@ -14,6 +14,8 @@ from siaga112.core.model import (
     Caller,
     Entry,
     Finding,
+    HandedOver,
+    Handover,
     Level,
     Millis,
     OperatorState,
@@ -25,10 +27,11 @@ from siaga112.core.model import (
     Treatment,
     Verdict,
 )
+from siaga112.core.names import Names
 from siaga112.core.screening import Screening, ScreenReason
 from siaga112.core.shifts import Shift
 from tests.adapters.figures import QUEUE, full, make, samples, value
-from tests.samples import answered, call_id, entry, prank
+from tests.samples import NOW, answered, call_id, entry, prank
 
 PUBLISHED: Final = {
     "calls_total": ("counter", {"outcome", "reason", "shift"}),
@@ -51,6 +54,7 @@ PUBLISHED: Final = {
     "operators": ("gauge", {"state"}),
     "callbacks_pending": ("gauge", set()),
     "appeals_pending": ("gauge", set()),
+    "handovers_total": ("counter", {"agency"}),
     "appeals_due_timestamp_seconds": ("gauge", set()),
     "ami_connected": ("gauge", set()),
     "ami_last_event_timestamp_seconds": ("gauge", set()),
@@ -205,6 +209,19 @@ def test_what_the_store_counts_is_not_shown_before_it_was_read() -> None:
     assert value(metrics, "blocks_imposed_total", level="temporary", origin="manual") == 4
     assert value(metrics, "marks_total", mark="genuine") == 0
     assert value(metrics, "blocked_then_genuine_total") == 1
+
+
+def test_hand_overs_are_counted_by_configured_agency() -> None:
+    """A hand-over counts for its agency; one without a name, or beyond the twelfth agency, is `other`."""
+    agencies = [f"agency {nth}" for nth in range(13)]
+    metrics = make(names=Names(agencies={f"{nth}": name for nth, name in enumerate(agencies)}))
+    assert value(metrics, "handovers_total", agency="agency 0") == 0
+    ended = entry(answered(1))
+    over = [Handover(NOW, HandedOver.BLIND, "x", agency) for agency in ("agency 0", "", "agency 12")]
+    metrics.call_ended(replace(ended, finding=replace(ended.finding, handovers=tuple(over))))
+    assert value(metrics, "handovers_total", agency="agency 0") == 1
+    assert value(metrics, "handovers_total", agency="other") == 2
+    assert value(metrics, "handovers_total", agency="agency 12") is None
 
 
 def test_calls_that_are_screened_and_not_followed_are_shown_by_context() -> None:

@@ -81,6 +81,9 @@ class Metrics:
         shift = shift if shift in self._series.shifts else OTHER
         self._calls(self._site, finding.outcome, finding.reason, shift).inc()
         self._count_service(finding, shift)
+        for handover in finding.handovers:
+            agency = handover.agency if handover.agency in self._series.agencies else OTHER
+            self._series.handovers.labels(self._site, agency).inc()
         if finding.stages.talk is not None:
             self._talk.observe(finding.stages.talk / SECOND)
         if finding.stages.ivr is not None:

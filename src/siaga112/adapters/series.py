@@ -41,10 +41,11 @@ MAX_SERIES: Final = 299
 """The limit, however many queues a site has: queues beyond it become `other`."""
 
 MAX_SHIFTS: Final = 4
+MAX_AGENCIES: Final = 12
 
 WAIT_BUCKETS: Final = (5, 10, 15, 20, 30, 60, 120)
-ABANDON_BUCKETS: Final = (10, 30, 60)
-TALK_BUCKETS: Final = (60, 300)
+ABANDON_BUCKETS: Final = (10, 60)
+TALK_BUCKETS: Final = (60,)
 IVR_BUCKETS: Final = (10,)
 AGI_BUCKETS: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.3)
 
@@ -200,6 +201,7 @@ class Series:
         self._declare_pbx()
         self._declare_process(rules, target)
         self._declare_queues(queues, rules.now.answer_within / SECOND)
+        self._declare_agencies(rules.now.names.agencies.values())
 
     def _declare_calls(self) -> None:
         pairs = [(outcome, reason) for outcome, reasons in REASONS.items() for reason in reasons]
@@ -317,7 +319,7 @@ class Series:
         """Declare the series per queue: by name for as many queues as fit, `other` for the rest."""
         buckets = sorted({*WAIT_BUCKETS, answer_within})
         each = len(buckets) + 3 + len(self.shifts) * len(RESULTS) + 2
-        room = (MAX_SERIES - self._count) // each - 1
+        room = (MAX_SERIES - self._count - 1) // each - 1  # one is for the agencies
         self.queues = (*tuple(dict.fromkeys(queues))[:room], OTHER)
         rows = _rows(self.queues)
         self.answer_wait = self._histogram(
@@ -337,6 +339,13 @@ class Series:
         self.longest = self._gauge(
             "queue_longest_wait_seconds", "How long the first caller has waited.", ("queue",), rows
         )
+
+    def _declare_agencies(self, agencies: Iterable[str]) -> None:
+        """Declare a series for each agency that fits, and `other` for the rest."""
+        room = min(MAX_AGENCIES, MAX_SERIES - self._count - 1)
+        self.agencies = (*tuple(dict.fromkeys(agencies))[:room], OTHER)
+        rows = _rows(self.agencies)
+        self.handovers = self._counter("handovers", "Hand-overs that the PBX showed.", ("agency",), rows)
 
     # `rows`: the label values to create, without the site.
 
