@@ -212,18 +212,23 @@ async def test_what_is_not_taken_for_a_day_is_parked_and_sent_again_when_somebod
     assert await records.parked() == []
 
 
-@pytest.mark.parametrize("command", [True, False])
-async def test_what_is_parked_is_sent_again_as_the_subscription_is_now(
-    desk: Desk, dispatch: Dispatch, *, command: bool
-) -> None:
-    """A program that may see no numbers any more gets none, not even of what it did not take before."""
-    with_hook(desk, numbers=True)
+async def park(desk: Desk, dispatch: Dispatch) -> None:
+    """Announce a call that the receiver refuses until it is parked."""
     await desk.hooks.go_on(NAME)
     await desk.happen(EventType.CALL_STARTED)
     dispatch.status = 503
     await desk.hooks.go_on(NAME)
     desk.now += GIVE_UP
     await desk.hooks.go_on(NAME)
+
+
+@pytest.mark.parametrize("command", [True, False])
+async def test_what_is_parked_is_sent_again_as_the_subscription_is_now(
+    desk: Desk, dispatch: Dispatch, *, command: bool
+) -> None:
+    """A program that may see no numbers any more gets none, not even of what it did not take before."""
+    with_hook(desk, numbers=True)
+    await park(desk, dispatch)
     dispatch.status = 200
     with_hook(desk, numbers=False)
     if command:
@@ -254,12 +259,7 @@ async def test_a_clock_that_was_far_ahead_puts_no_subscription_off(desk: Desk, d
 
 async def test_a_command_has_what_is_parked_sent_again(desk: Desk, dispatch: Dispatch) -> None:
     """The console sends what `siaga112 webhooks --again` unparks, and parks it again if it is not taken."""
-    await desk.hooks.go_on(NAME)
-    await desk.happen(EventType.CALL_STARTED)
-    dispatch.status = 503
-    await desk.hooks.go_on(NAME)
-    desk.now += GIVE_UP
-    await desk.hooks.go_on(NAME)
+    await park(desk, dispatch)
     records = desk.centre.site.store.records
     assert await records.unpark_all(NAME) == 1
     await desk.hooks.go_on(NAME)
