@@ -176,20 +176,34 @@ def test_of_a_capture_it_is_what_the_line_did(version: str, rules: PolicyRules) 
     assert result.strikes == struck > 6
 
 
+def over(one: Past, trunk: str) -> Past:
+    """Return the call over a trunk."""
+    return replace(one, finding=replace(one.finding, call=replace(one.finding.call, trunk=trunk)))
+
+
 @pytest.mark.parametrize("seed", range(20))
-def test_callers_without_a_strike_need_no_record(seed: int) -> None:
-    """Whether records hold every conversation and call-back or none, the result is the same."""
+def test_what_changes_no_decision_needs_no_record(seed: int) -> None:
+    """Whether records hold every conversation, call-back and old strike or none, the result is the same."""
     random = Random(seed)
     kinds = (FactKind.LEFT_MENU, FactKind.LEFT_MENU, FactKind.CONNECTED, FactKind.LEFT_QUEUE)
+    spans = ((HOUR, 10 * SECOND), (6 * HOUR, 60 * SECOND), (7 * HOUR,))
+    callers = [Caller(f"+628121111111{n}") for n in range(9 - 3 * (seed % 3))]
     calls = [
-        past(
-            nth, START + nth * random.choice((HOUR, 10 * SECOND)), random.choice(kinds),
-            Caller(f"+628121111111{random.randrange(9)}"), random.choice(("", "", "", "prank", "genuine")),
+        over(
+            past(
+                nth,
+                START + nth * random.choice(spans[seed % 3]),
+                random.choice(kinds),
+                random.choice(callers),
+                random.choice(("", "", "", "prank", "genuine")),
+            ),
+            random.choice(("PJSIP/a", "PJSIP/a", "PJSIP/b", "")),
         )
         for nth in range(300)
-    ]  # fmt: skip
+    ]
     calls.sort(key=lambda p: p.finding.call.started)
-    for rules in PRESETS.values():
+    short = replace(RULES, thresholds=(3,), window=3 * DAY, several_trunks=0.9, burst=60 * SECOND)
+    for rules in (*PRESETS.values(), short):
         fast, whole = (Backtest(rules.name, rules, ZONE, whole=whole).run(calls) for whole in (False, True))
         assert fast == whole
         assert fast.strikes
@@ -209,13 +223,7 @@ def test_calls_of_one_number_at_once_are_no_misuse() -> None:
 def test_calls_over_two_trunks_within_a_burst_count_for_nothing() -> None:
     """As live: a burst over two trunks gives strikes but no block; six over one trunk block."""
     calls = [
-        replace(
-            one,
-            finding=replace(
-                one.finding, call=replace(one.finding.call, trunk="PJSIP/b" if n == 3 else "PJSIP/a")
-            ),
-        )
-        for n, one in enumerate(pranks(6, every=60 * SECOND))
+        over(one, "PJSIP/b" if n == 3 else "PJSIP/a") for n, one in enumerate(pranks(6, every=60 * SECOND))
     ]
     result = run(calls)
     assert (result.strikes, result.blocks.total()) == (6, 0)

@@ -280,6 +280,28 @@ def test_what_makes_a_call_doubtful_goes_with_it(spans: list[tuple[Millis, Milli
         assert set(policy.count(pruned, now, rules).strikes) <= set(policy.count(record, now, rules).strikes)
 
 
+ONE_AFTER_ANOTHER = st.tuples(
+    st.integers(0, 40 * MINUTE), st.integers(1_000, 9 * MINUTE), st.sampled_from(("a", "b", ""))
+)
+
+
+@given(st.lists(ONE_AFTER_ANOTHER, max_size=30), st.integers(1, 60), st.sampled_from((1, 3)))
+def test_a_record_without_old_strikes_decides_as_the_whole_one(
+    calls: list[tuple[Millis, Millis, str]], minutes: int, threshold: int
+) -> None:
+    """One call after another: blocks, proposals and what counts are the same after each."""
+    rules = replace(FULL, window=minutes * MINUTE, thresholds=(threshold,), several_trunks=0.5)
+    whole = short = CallerRecord(CALLER)
+    at = NOW
+    for n, (gap, lasted, trunk) in enumerate(calls):
+        begun, at = at + gap, at + gap + lasted
+        one = Strike(CallId(f"{n}.0"), at, Outcome.IVR_PRANK, "left_menu", begun, trunk)
+        whole, short = (policy.add_strike(record, one, rules) for record in (whole, short))
+        short = policy.without_old_strikes(short, at, rules)
+        assert replace(whole, strikes=()) == replace(short, strikes=())
+        assert policy.count(whole, at, rules) == policy.count(short, at, rules)
+
+
 # ── the trunk and the attestation of a call ──────────────────────────────────────────────────────
 
 

@@ -28,7 +28,7 @@ from siaga112.core.model import (
     Reached,
     Verdict,
 )
-from siaga112.core.policy import strike_for
+from siaga112.core.policy import strike_for, without_old_strikes
 from siaga112.core.record import Block, CallerRecord
 from siaga112.core.regulation import PolicyRules
 from siaga112.core.review import Called, Watched, decided_last, review
@@ -49,7 +49,7 @@ class Day:
 
 @dataclass(slots=True)
 class Affected:
-    """A caller whom the policy would have blocked, or proposed to block."""
+    """A caller whom the policy would have blocked, or proposed to block. `strikes`: all given so far."""
 
     caller: Caller
     strikes: int = 0
@@ -114,8 +114,8 @@ class Result:
 class Backtest:
     """Runs one policy over past calls. `handling`: the operator's time per answered call beyond the talk.
 
-    `whole`: keep all records as the live line does; else none for callers without a strike or a mark. The
-    result is the same, since conversations and call-backs block nobody.
+    `whole`: keep all records as the live line does; else none for callers without a strike or a mark, and no
+    strike that is too old to count. The result is the same, since none of this blocks anybody.
     """
 
     def __init__(
@@ -132,6 +132,7 @@ class Backtest:
         self._lasting: dict[Caller, Called] = {}  # permanently blocked callers, and their calls since
         self._watched = Watched()
         self._reviewed: Millis = 0
+        self._given = Counter[Caller]()
         self._up: defaultdict[Caller, set[CallId]] = defaultdict(set)
         self._beside = set[CallId]()
 
@@ -246,6 +247,11 @@ class Backtest:
             else:
                 self._standing.pop(caller, None)
             self.result.strikes += taken.misused
+            if taken.misused:
+                self._given[caller] += 1
+                if not self._whole and caller not in self._up:
+                    record = without_old_strikes(new.record, finding.call.ended, rules)
+                    self._fold.records[caller] = record
             blocks = begun(new.before.blocks, new.record.blocks) if isinstance(taken.imposed, Block) else []
             self._count(new.before, new.record, blocks, finding.call.ended)
 
@@ -262,7 +268,7 @@ class Backtest:
         if not (blocks or proposed) and caller not in result.callers:
             return
         affected = result.callers.setdefault(caller, Affected(caller))
-        affected.strikes = len(after.strikes)
+        affected.strikes = self._given[caller]
         today = self._today(at)
         for block in blocks:
             result.blocks[block.level] += 1

@@ -214,6 +214,20 @@ def count(record: CallerRecord, now: Millis, rules: PolicyRules) -> Count:
     return Count(tuple(counted), share)
 
 
+def without_old_strikes(record: CallerRecord, now: Millis, rules: PolicyRules) -> CallerRecord:
+    """Return the record without the strikes that can change no decision from now on.
+
+    They are older than the window and make no strike within it doubtful, provided that no call with this
+    number is up now. Such a record decides like the whole one but does not show what the caller did.
+    """
+    strikes = record.strikes
+    first = bisect_right(strikes, now - rules.window, key=attrgetter("at"))
+    if not first:
+        return record
+    near = min([one.began for one in strikes[first:]], default=now) - rules.trunk_burst
+    return replace(record, strikes=strikes[bisect_right(strikes, near, key=attrgetter("at")) :])
+
+
 class WhyNot(NamedTuple):
     """Why a strike does not count, and the other strike that causes it, if any."""
 
