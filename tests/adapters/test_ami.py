@@ -668,7 +668,7 @@ async def test_the_queues_are_asked_at_the_beginning_and_again(
         b"Event: QueueParams\r\nQueue: siaga112\r\nMax: 0\r\n\r\n",
         *(member("PJSIP/101", "1"), member("PJSIP/102", "2"), member("PJSIP/103", "1", "1")),
         *(member("PJSIP/104", "5"), b"Event: QueueMember\r\nQueue: siaga112\r\n\r\n"),
-        *(entry("7.0", "12"), entry("8.0", "long")),
+        *(entry("7.0", "12"), entry("8.0", "long"), entry("9.0", "99999999999")),
     ]
     follower = follow()
     assert await follower.next() == ["resumed"]

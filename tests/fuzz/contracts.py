@@ -32,6 +32,7 @@ from siaga112.core.ami.framer import Framer
 from siaga112.core.ami.parser import channel_seen, member_seen, parse, read_headers, waiting_seen
 from tests.core.streams import GOLDEN
 from tests.fuzz import whole
+from tests.samples import NOW
 
 # ── FastAGI ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -159,7 +160,7 @@ def _message(data: bytes) -> None:
     if not isinstance(headers, Malformed):
         channel_seen(headers)
         member_seen(headers)
-        waiting_seen(headers, 0)
+        waiting_seen(headers, NOW)
 
 
 def _is_asterisks(data: bytes) -> bool:

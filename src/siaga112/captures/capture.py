@@ -36,9 +36,10 @@ from siaga112.core.ami.events import (
 )
 from siaga112.core.ami.parser import parse
 from siaga112.core.caller_id import NumberPlan
-from siaga112.core.model import SECOND, Millis, OperatorState
+from siaga112.core.model import SECOND, Millis, OperatorState, credible
 from siaga112.core.outcome import ClassifierRules
 from siaga112.core.rules import Dialplan
+from siaga112.core.text import whole
 
 FORM: Final = "siaga112/1"
 LINE_END: Final = "\r\n"
@@ -183,8 +184,7 @@ def read(message: bytes) -> Event | Malformed | None:
 def _read_ours(message: bytes) -> Event:
     pairs = [line.partition(": ")[::2] for line in message.decode("utf-8", "replace").split(LINE_END)]
     single = dict(pairs)
-    seconds, _, millis = single["Timestamp"].partition(".")
-    at = int(seconds) * SECOND + int(millis)
+    at = _instant(single["Timestamp"].replace(".", "", 1))
     if single["Siaga112"] == _INTERRUPTED:
         return Interrupted(at, single.get("Cause", ""))
     if single["Siaga112"] == _QUEUES:
@@ -214,7 +214,7 @@ def _told_more(member: QueueMember, name: str, value: str) -> QueueMember:
         case "Member-Reason":
             return replace(member, reason=value)
         case "Member-Since":
-            return replace(member, since=int(value))
+            return replace(member, since=_instant(value))
         case _:
             return member
 
@@ -226,7 +226,14 @@ def _member(row: str) -> QueueMember:
 
 def _waiting(row: str) -> QueueEntry:
     queue, uid, since = row.split(" ", 2)
-    return QueueEntry(queue, uid, int(since))
+    return QueueEntry(queue, uid, _instant(since))
+
+
+def _instant(text: str) -> Millis:
+    at = whole(text)
+    if at is None or not credible(at):
+        raise ValueError(f"{text} is not a plausible time")
+    return at
 
 
 def _seen(row: str) -> CoreShowChannel:

@@ -383,10 +383,13 @@ def member_seen(headers: Headers) -> QueueMember | None:
 
 
 def waiting_seen(headers: Headers, now: Millis) -> QueueEntry | None:
-    """Parse one QueueEntry row of QueueStatus; return None if a required header is missing or invalid."""
+    """Parse one QueueEntry row of QueueStatus; return None if a required header is missing or implausible."""
+    waited = whole(headers.get("Wait", ""), EPOCH_DIGITS)
+    if waited is None or not credible(now - waited * SECOND):
+        return None
     try:
-        return QueueEntry(headers["Queue"], headers["Uniqueid"], now - int(headers["Wait"]) * SECOND)
-    except (KeyError, ValueError):
+        return QueueEntry(headers["Queue"], headers["Uniqueid"], now - waited * SECOND)
+    except KeyError:
         return None
 
 
