@@ -38,8 +38,8 @@ CONTENDED_SECONDS: Final = 60.0
 
 TOGETHER: Final = 500
 
-AT_ONCE: Final = 40_000
-"""How many standings are put or compared at once. No more are in memory."""
+AT_ONCE: Final = 100_000
+"""How many standings are put or compared at once, some 25 in each hash of Redis. No more are in memory."""
 
 _ONE_DATABASE: Final = "daemons of one site on one Redis need one database: the same [database] url"
 

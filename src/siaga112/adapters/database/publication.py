@@ -2,9 +2,9 @@
 
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Table, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, or_, select, update
 
 from siaga112.adapters.database import caller_rows
 from siaga112.adapters.database.schema import CALLER, SITE, UNPUBLISHED
@@ -12,6 +12,9 @@ from siaga112.adapters.database.transactions import PAGE, Transactions
 from siaga112.core.model import Caller
 from siaga112.core.standing import NOBODY
 from siaga112.service.ports import Edition, Unpublished
+
+_HELD: Final = or_(CALLER.c.level.is_not(None), CALLER.c.allow_at.is_not(None), CALLER.c.warn_until > 0)
+"""The condition for a row with a standing that differs from the default."""
 
 
 class Publication(Transactions):
@@ -70,10 +73,9 @@ class Publication(Transactions):
 
     async def standings(self) -> AsyncIterator[Sequence[Unpublished]]:
         """Yield all standings that differ from the default, in pages, ordered by caller."""
-        held = or_(CALLER.c.level.is_not(None), CALLER.c.allow_at.is_not(None), CALLER.c.warn_until > 0)
         after, full = "", True
         while full:
-            asked = select(*caller_rows.STANDING).where(held, CALLER.c.caller > after)
+            asked = select(*caller_rows.STANDING).where(_HELD, CALLER.c.caller > after)
             asked = asked.order_by(CALLER.c.caller).limit(PAGE)
             page = await self.select(CALLER, asked)
             yield self._standings(page)
@@ -84,17 +86,25 @@ class Publication(Transactions):
         """Return those of a page of `standings` that have a new version since or are marked unpublished."""
         if not page:
             return []
-        first, last = page[0].caller, page[-1].caller
 
-        def within(connection: Connection, table: Table) -> dict[str, int]:
-            asked = select(table.c.caller, table.c.version).where(table.c.site == self.site)
-            asked = asked.where(table.c.caller.between(first, last))
-            return dict(connection.execute(asked).all())
+        def here(table: Table) -> ColumnElement[bool]:
+            return and_(table.c.site == self.site, table.c.caller.between(page[0].caller, page[-1].caller))
 
-        now, noted = await self.ask(
-            lambda connection: (within(connection, CALLER), within(connection, UNPUBLISHED))
-        )
-        return [one for one in page if now.get(one[0]) != one[1] or (noted and one[0] in noted)]
+        def versions(connection: Connection, table: Table) -> dict[str, int]:
+            return dict(connection.execute(select(table.c.caller, table.c.version).where(here(table))).all())
+
+        def changed(connection: Connection) -> list[Unpublished]:
+            noted = versions(connection, UNPUBLISHED)
+            if not noted:  # counting and adding up takes a tenth of the time of reading the rows
+                added = func.sum(CALLER.c.version), func.sum(CALLER.c.since)
+                asked = select(func.count(), *added).where(here(CALLER), _HELD)
+                is_now = tuple(connection.execute(asked).one())
+                if is_now == (len(page), sum(one[1] for one in page), sum(one[2].since for one in page)):
+                    return []
+            now = versions(connection, CALLER)
+            return [one for one in page if now.get(one[0]) != one[1] or one[0] in noted]
+
+        return await self.ask(changed)
 
     async def without_standing(self, callers: Sequence[Caller]) -> Sequence[Caller]:
         """Return those of these callers that have no standing."""
