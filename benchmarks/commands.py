@@ -67,14 +67,19 @@ def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
         _timed(book, "calls_number", home, runs, "calls", "--number", ONE, "--since=2018-01-01")
 
 
-def _bytes_of_a_call(database: Path) -> float:
-    """Return the bytes on disk of a call's row and its index entries (SQLite's own `dbstat`)."""
+def stored(database: Path, which: str) -> int:
+    """Return the bytes on disk of the tables whose names satisfy `which`, with their indexes (`dbstat`)."""
     with closing(sqlite3.connect(database)) as file:
         (used,) = file.execute(
-            "SELECT sum(pgsize) FROM dbstat JOIN sqlite_schema USING (name) WHERE tbl_name = 'call'"
+            f"SELECT sum(pgsize) FROM dbstat JOIN sqlite_schema USING (name) WHERE tbl_name {which}"  # noqa: S608 - our own text
         ).fetchone()
+    return int(used)
+
+
+def _bytes_of_a_call(database: Path) -> float:
+    with closing(sqlite3.connect(database)) as file:
         (rows,) = file.execute("SELECT count(*) FROM call").fetchone()
-    return float(used / rows)
+    return stored(database, "= 'call'") / float(rows)
 
 
 def _timed(book: Book, name: str, home: str, runs: int, *words: str) -> None:

@@ -194,7 +194,7 @@ TARGETS: Final = (
         _median("commands.call_b"), unit=" B",
     ),
     Target(
-        "row", "5. an answered call of an operator with a long name, with all that is on disk", 450,
+        "row", "5. an answered call of an operator with a long name, with all of its rows but events", 450,
         _each("ledger", 10_000, 1_000_000, "disk_mb"), unit=" B",
     ),
     *(
