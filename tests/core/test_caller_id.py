@@ -1,10 +1,13 @@
 """Caller IDs: every spelling of a number leads to one caller."""
 
+import errno
+
 import phonenumbers
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from phonenumbers import PhoneNumberType
+from phonenumbers import PhoneNumberType, data
+from phonenumbers.phonemetadata import PhoneMetadata
 
 from siaga112.core.caller_id import INDONESIA, NumberPlan, _in_e164, _mobile, _mobiles, canonical, masked
 
@@ -52,6 +55,25 @@ def test_any_text_gives_a_number_or_none(raw: str) -> None:
     """Any text leads to a canonical number or to none, and never raises."""
     caller = canonical(raw)
     assert caller is None or canonical(caller) == caller
+
+
+@pytest.mark.timeout(20)
+def test_a_countrys_file_that_cannot_be_loaded_holds_nobody_up() -> None:
+    """While phonenumbers cannot load a country's file, its numbers are nobody's; no later number waits."""
+
+    def fails(_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    for region in ("FR", "DE"):
+        PhoneMetadata.register_region_loader(region, fails)
+    try:
+        assert canonical("+33142685300") is canonical("+33142685301") is None
+        assert canonical("+4930227322") is None
+    finally:
+        for region in ("FR", "DE"):
+            PhoneMetadata.register_region_loader(region, data._load_region)
+    assert canonical("+33142685300") == "+33142685300"
+    assert canonical("+4930227322") == "+4930227322"
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,25 @@ from typing import Final
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat, PhoneNumberType
+from phonenumbers.phonemetadata import PhoneMetadata
 
 from siaga112.core.model import Caller
 from siaga112.core.text import whole
+
+
+class _NoLock:
+    """A lock that does nothing. Python's own imports are safe in several threads."""
+
+    def acquire(self) -> None:
+        """Do nothing."""
+
+    def release(self) -> None:
+        """Do nothing."""
+
+
+# phonenumbers loads a country's file at its first number, and keeps its lock if that fails: then the next
+# country's number would wait for ever, and every call behind it.
+PhoneMetadata._metadata_lock = _NoLock()  # type: ignore[assignment] # noqa: SLF001 - it offers no other way
 
 _DIALLABLE: Final = re.compile(r"\+?[0-9]{5,19}")
 """5 digits are more than any service number has; 19 are a prefix such as 0011 and 15 digits (ITU-T E.164)."""
@@ -95,13 +111,20 @@ INDONESIA: Final = NumberPlan()
 # ── one caller, one spelling ─────────────────────────────────────────────────────────────────────
 
 
-@lru_cache(maxsize=4_096)  # about 1 MB; a cache miss costs 40 µs, or 6 µs for a mobile of the region
 def canonical(raw: str, plan: NumberPlan = INDONESIA) -> Caller | None:
     """Return the caller's canonical form, or None for a number that must never be blocked.
 
     None for hidden, malformed, service and invalid numbers, for local numbers if the plan has no area code,
-    and for numbers in `never_block`.
+    for numbers in `never_block`, and while the file of the number's country cannot be loaded.
     """
+    try:
+        return _canonical(raw, plan)
+    except (ImportError, OSError):  # no free descriptor, or an upgrade is replacing the file
+        return None
+
+
+@lru_cache(maxsize=4_096)  # about 1 MB; a cache miss costs 40 µs, or 6 µs for a mobile of the region
+def _canonical(raw: str, plan: NumberPlan) -> Caller | None:
     if not _DIALLABLE.fullmatch(raw):
         return None
     number = _mobile(raw, plan) or _in_e164(raw, plan)
