@@ -138,30 +138,38 @@ def _entry(row: Any, handovers: tuple[Handover, ...]) -> Entry:
 
 
 def summary_of(row: Row[Any]) -> CallSummary:
-    """Parse a ledger row into a summary, without the facts."""
+    """Parse a ledger row with the columns `SUMMARY` into a summary, without the facts."""
     return read(row, _summary)
 
 
+_MARKS: Final = {None: None, "": None, **{one.value: one for one in Mark}}
+_VERDICTS: Final = {None: None, "": None, **{one.value: one for one in Verdict}}
+_SPARED_BY: Final = {None: None, "": None, **{one.value: one for one in Spared}}
+
+
 def _summary(row: Any) -> CallSummary:
+    # Unpacking takes a third of the time that 22 names do, and lists have many rows.
+    id_, started, ended, caller, raw_caller, outcome, reason, queue, *stages, mark, verdict = row[:14]
+    strike, spared, operator, handed_to, kind, district, recording = row[14:]
     return CallSummary(
-        CallId(row.id),
-        instant(row.started),
-        instant(row.ended),
-        Caller(row.caller) if row.caller else None,
-        row.raw_caller,
-        OUTCOMES[row.outcome],
-        REASONS[row.reason],
-        row.queue,
-        _stages(row),
-        Mark(row.mark) if row.mark else None,
-        Verdict(row.verdict) if row.verdict else None,
-        row.strike,
-        Spared(row.spared) if row.spared else None,
-        row.operator,
-        row.handed_to,
-        row.kind,
-        row.district,
-        row.recording or "",
+        id_,
+        instant(started),
+        instant(ended),
+        caller or None,
+        raw_caller,
+        OUTCOMES[outcome],
+        REASONS[reason],
+        queue,
+        Stages(*map(_span, stages)),
+        _MARKS[mark],
+        _VERDICTS[verdict],
+        strike,
+        _SPARED_BY[spared],
+        operator,
+        handed_to,
+        kind,
+        district,
+        recording or "",
     )
 
 
