@@ -210,8 +210,8 @@ ROWS: Final[dict[str, dict[str, Row]]] = {
     "Operation": {
         "config": Row("bad configuration or missing secret", "exit 3, one line"),
         "sighup": Row("SIGHUP with a bad file", "keeps the old one"),
-        "disk_full": Row("disk full", "verdicts go on, the loss is counted"),
-        "read_only": Row("read-only file system", "verdicts go on, the loss is counted"),
+        "disk_full": Row("disk full", "verdicts go on, ended calls wait"),
+        "read_only": Row("read-only file system", "verdicts go on, ended calls wait"),
         "descriptors": Row("out of file descriptors", "verdicts go on"),
         "scrapes": Row("100 scrapes/s", "no effect on verdicts"),
         "slow_scraper": Row("slow scrapers", "no effect on verdicts"),

@@ -19,6 +19,7 @@ from siaga112.adapters.database.connect import connect
 from siaga112.adapters.database.records import DatabaseRecords
 from siaga112.core.model import DAY, SECOND
 from siaga112.service.ports import Parked, WebhookProgress, WebhookResult
+from siaga112.service.writing import FULL
 from tests.faults.calls import arrives, hangs_up, misuse, queues
 from tests.faults.conftest import NUMBER, Rig, rig
 from tests.lab import ports
@@ -533,13 +534,16 @@ async def clocks_apart(bench: Bench) -> None:
 
 @situation("Outbox lost")
 async def outbox_lost(bench: Bench) -> None:
-    """If the outbox cannot grow, as on a full disk, calls are lost; with room again they are recorded."""
+    """If the disk stays full and more calls end than can wait, the oldest are lost."""
     trying, daemon = bench.trying, bench.rig.daemon
     await trying.holds(5)
     outbox = Path(daemon.folder) / "state" / "outbox.db"
     limits = resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE)
     resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (1, limits[1]))
     bench.rig.redis.stop()
+
+    for _ in range(FULL):
+        bench.rig.misuse()
 
     async def lost() -> bool:
         bench.rig.misuse()

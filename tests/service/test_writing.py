@@ -125,18 +125,55 @@ async def test_a_disk_that_does_not_follow_is_waited_for(
     assert not writer.full()
 
 
-async def test_what_the_disk_refuses_is_counted_and_the_rest_is_kept(disk: Disk) -> None:
-    """A batch that the disk rejects is counted as lost and logged, and later batches are written."""
+async def test_what_the_disk_rejects_waits_until_it_accepts(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the disk rejects writes, calls wait and nobody waits for them; then they are written in order."""
+    monkeypatch.setattr(writing, "RETRY_SECONDS", 0.01)
     meter = KeptMeter()
     writer = Writer(disk, meter)
     disk.turn.set()
-    disk.failures = 1
+    disk.failures = 3
     with capture_logs() as logs:
-        writer.put(ENTRIES, {})
+        writer.put(ENTRIES[:-1], begun(ENTRIES[-1]))
         await writer.written()
-    assert meter.lost_count == BATCH
-    assert [(line["event"], line["lost"]) for line in logs] == [("outbox_failed", BATCH)]
-    assert disk.waiting == ENTRIES[BATCH:]
+        assert writer.waiting == len(ENTRIES) - 1
+        writer.put(ENTRIES[-1:], {})
+        await until(lambda: disk.waiting == ENTRIES)
+    assert (meter.lost_count, writer.waiting, disk.noted) == (0, 0, {})
+    assert [line["event"] for line in logs] == ["outbox_failed", "outbox_accepts"]
+
+
+async def test_of_more_than_can_wait_the_oldest_are_lost(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the limit of waiting calls, the oldest are counted as lost and logged."""
+    monkeypatch.setattr(writing, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(writing, "FULL", 2)
+    meter = KeptMeter()
+    writer = Writer(disk, meter)
+    disk.turn.set()
+    disk.failures = 10**6
+    with capture_logs() as logs:
+        for one in ENTRIES[:5]:
+            writer.put([one], {})
+            await writer.written()
+        disk.failures = 0
+        await until(lambda: writer.waiting == 0)
+        await writer.close()
+    assert disk.waiting == ENTRIES[3:5]
+    assert meter.lost_count == sum(line.get("lost", 0) for line in logs) == 3
+
+
+async def test_what_the_disk_rejects_at_the_end_is_counted_as_lost(disk: Disk) -> None:
+    """Closing the writer tries once more at once; what the disk rejects even then is counted as lost."""
+    meter = KeptMeter()
+    writer = Writer(disk, meter)
+    disk.turn.set()
+    disk.failures = 10**6
+    writer.put(ENTRIES[:2], {})
+    await writer.written()
+    async with within(20, "the writer to end"):
+        await writer.close()
+    assert (meter.lost_count, disk.waiting) == (2, [])
 
 
 async def test_the_end_waits_for_the_disk_however_often_it_is_told(disk: Disk, writer: Writer) -> None:

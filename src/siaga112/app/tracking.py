@@ -44,11 +44,12 @@ class Tracking:
 
     outbox: SqliteOutbox
     source: AmiSource
+    pipeline: Pipeline
     parts: list[Part] = field(default_factory=list)
 
     def pending(self) -> int:
         """Return the number of ended calls that the database does not have yet."""
-        return self.outbox.pending
+        return self.outbox.pending + self.pipeline.unwritten()
 
     def connected(self) -> bool:
         """Return whether we follow the PBX."""
@@ -68,7 +69,6 @@ async def open_tracking(
     source = AmiSource(ami_address(settings), metrics, now, tolerance=settings.ami.clock_tolerance)
     outbox = SqliteOutbox(settings.state_dir / "outbox.db", metrics.lost)
     await outbox.open()
-    tracking = Tracking(outbox, source)
     tracker = Tracker(rules)
     queues = QueueState(rules)
     pipeline = Pipeline(
@@ -80,6 +80,7 @@ async def open_tracking(
         meter=metrics,
         mode=watch.current,
     )
+    tracking = Tracking(outbox, source, pipeline)
     if settings.pbx.queue_log:
         reconciler = Reconciler(
             queue_log=QueueLogFile(Path(settings.pbx.queue_log)),

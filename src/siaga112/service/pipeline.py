@@ -7,7 +7,7 @@ the next start records the call as unknown.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
@@ -46,10 +46,15 @@ class Pipeline:
     mode: Callable[[], Mode | None]
     look_back: Callable[[Millis], None] = lambda _: None
     """Called with the time since when calls were not seen completely, so that they can be reconciled."""
+    _writer: Writer | None = field(default=None, init=False)
+
+    def unwritten(self) -> int:
+        """Return the number of ended calls that wait until the disk accepts them."""
+        return self._writer.waiting if self._writer else 0
 
     async def run(self, source: EventSource) -> None:
         """Follow the source for ever. On return or cancellation, first write all ended calls."""
-        writer = Writer(self.outbox, self.meter)
+        writer = self._writer = Writer(self.outbox, self.meter)
         try:
             async for events in source.slices():
                 items: list[Entry | Reached] = []

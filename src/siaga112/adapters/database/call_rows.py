@@ -142,9 +142,17 @@ def summary_of(row: Row[Any]) -> CallSummary:
     return read(row, _summary)
 
 
-_MARKS: Final = {None: None, "": None, **{one.value: one for one in Mark}}
-_VERDICTS: Final = {None: None, "": None, **{one.value: one for one in Verdict}}
-_SPARED_BY: Final = {None: None, "": None, **{one.value: one for one in Spared}}
+_MARKS: Final[dict[str | None, Mark | None]] = {None: None, "": None, **{one.value: one for one in Mark}}
+_VERDICTS: Final[dict[str | None, Verdict | None]] = {
+    None: None,
+    "": None,
+    **{one.value: one for one in Verdict},
+}
+_SPARED_BY: Final[dict[str | None, Spared | None]] = {
+    None: None,
+    "": None,
+    **{one.value: one for one in Spared},
+}
 
 
 def _summary(row: Any) -> CallSummary:
