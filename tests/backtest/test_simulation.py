@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from siaga112.backtest.history import Past, Source, slim
-from siaga112.backtest.simulation import Backtest, Result
+from siaga112.backtest.simulation import TOGETHER, Backtest, Paid, Price, Result
 from siaga112.captures import capture
 from siaga112.captures.replay import Replay
 from siaga112.core.model import (
@@ -100,7 +100,7 @@ def test_a_call_that_begins_where_the_sixth_ends_is_rejected_and_one_before_make
     after = past(51, sixth.ended, FactKind.CONNECTED)
     assert [str(paid.call) for paid in run([*calls, after]).price] == ["51.1"]
     during = past(50, sixth.ended - 1, FactKind.CONNECTED)
-    assert run([*calls, during]).price == []
+    assert not run([*calls, during]).price
     assert run([*calls, during]).strikes == 5
 
 
@@ -208,6 +208,18 @@ def test_what_changes_no_decision_needs_no_record(seed: int) -> None:
         assert fast == whole
         assert fast.strikes
         assert fast.rejected
+
+
+@pytest.mark.parametrize("count", [0, 1, TOGETHER, 2 * TOGETHER + 1])
+def test_the_price_has_its_calls_in_order(count: int) -> None:
+    """The calls of the price come out as they were added, however many there are."""
+    marks = (None, *Mark)
+    paid = [Paid(CallId(f"{n}.1"), START + n, CALLER, n or None, marks[n % len(marks)]) for n in range(count)]
+    price = Price()
+    for one in paid:
+        price.append(one)
+    assert [*price] == paid
+    assert len(price) == count
 
 
 def test_calls_of_one_number_at_once_are_no_misuse() -> None:

@@ -271,7 +271,7 @@ def _one(result: Result, zone: ZoneInfo, *, reveal: bool) -> None:
     affected = [_affected(caller, reveal=reveal) for caller in result.most_affected(TOP)]
     tables.table(affected, columns, "nobody would have been blocked")
     if result.price:
-        first = result.price[:TOP]
+        first = [*islice(result.price, TOP)]
         printing.wrapped("", f"{result.policy}: the price, {len(first)} of {len(result.price):,} calls")
         priced = [_priced(paid, zone, reveal=reveal) for paid in first]
         tables.table(priced, ("call", "started", "caller", "talk_seconds", "mark"), "")

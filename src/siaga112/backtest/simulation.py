@@ -4,11 +4,14 @@ Each call begins with a verdict, as in mode `enforce`, and ends with its strike,
 policy would have rejected is counted as rejected and gives no strike: it would not have taken place.
 """
 
+import marshal
+import zlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
-from typing import NamedTuple
+from itertools import chain
+from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from siaga112.backtest.columns import day
@@ -61,13 +64,45 @@ class Affected:
 
 
 class Paid(NamedTuple):
-    """A call of the price, reduced to what is printed: there may be a hundred thousand."""
+    """A call of the price, reduced to what is printed."""
 
     call: CallId
     started: Millis
     caller: Caller
     talk: Millis | None
     mark: Mark | None
+
+
+TOGETHER: Final = 500
+"""Calls of the price that are packed together."""
+
+
+class Price:
+    """The calls of the price in order, packed: there may be hundreds of thousands."""
+
+    def __init__(self) -> None:
+        self._packed: list[bytes] = []
+        self._last: list[tuple[Any, ...]] = []
+
+    def append(self, paid: Paid) -> None:
+        """Add a call."""
+        self._last.append((*paid[:-1], paid.mark and paid.mark.value))
+        if len(self._last) == TOGETHER:
+            self._packed.append(zlib.compress(marshal.dumps(self._last), 1))
+            self._last = []
+
+    def __iter__(self) -> Iterator[Paid]:
+        pages = (marshal.loads(zlib.decompress(packed)) for packed in self._packed)  # noqa: S302 - our data
+        for call, started, caller, talk, mark in chain(chain.from_iterable(pages), self._last):
+            yield Paid(call, started, caller, talk, Mark(mark) if mark else None)
+
+    def __len__(self) -> int:
+        return len(self._packed) * TOGETHER + len(self._last)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Price) and [*self] == [*other]
+
+    __hash__ = None  # type: ignore[assignment] # it grows
 
 
 @dataclass(slots=True)
@@ -86,7 +121,7 @@ class Result:
     rejected: Counter[Outcome] = field(default_factory=Counter)
     served_otherwise: int = 0
     """Calls of blocked callers that were not rejected: challenged, or moved to the end of the queue."""
-    price: list[Paid] = field(default_factory=list)
+    price: Price = field(default_factory=Price)
     genuine: int = 0
     saved: Millis = 0
     untimed: int = 0
