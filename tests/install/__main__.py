@@ -121,7 +121,7 @@ async def set_up(machine: Machine, shape: Shape, log: Log) -> None:
         log.done(f"$ {setup.strip()}")
         said = await machine.done(setup)
     log.figure("doctor")
-    found = re.search(r"\d+ steps in ([\d.]+) s, (\d+) questions", said)
+    found = re.search(r"\d+ steps in ([\d.]+) s, questions answered: (\d+)", said)
     assert found, said
     log.said(said)
     content(said, UNSAID if shape.pbx is Plain else LEFT)

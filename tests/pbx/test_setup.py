@@ -217,7 +217,7 @@ async def test_a_person_is_asked_what_cannot_be_seen_and_whether_to_do_it() -> N
                 screen.press("serang\r")
                 await screen.shows("Do this?")
                 screen.press(f"{word}\r")
-                await screen.shows("nothing was changed" if word == "n" else "1 questions")
+                await screen.shows("nothing was changed" if word == "n" else "questions answered: 1")
                 await screen.ended()
             assert (here.files() == before) == (word == "n")
         assert (await here.setup("--undo")).code == 0

@@ -130,7 +130,7 @@ def _setup(options: session.Options, t: Tongue, *, doing: bool | None, json: boo
                 printing.plain("", *told.splitlines(), "")
                 printing.plain(
                     t(
-                        say("{done}: {steps} steps in {took} s, {asked} questions"),
+                        say("{done}: {steps} steps in {took} s, questions answered: {asked}"),
                         done=done,
                         steps=len(what.plan.steps),
                         took=f"{took:.1f}",
