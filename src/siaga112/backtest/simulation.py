@@ -31,7 +31,7 @@ from siaga112.core.model import (
     Reached,
     Verdict,
 )
-from siaga112.core.policy import strike_for, without_old_strikes
+from siaga112.core.policy import strike_for, without_old_evidence
 from siaga112.core.record import Block, CallerRecord
 from siaga112.core.regulation import PolicyRules
 from siaga112.core.review import Called, Watched, decided_last, review
@@ -285,7 +285,7 @@ class Backtest:
             if taken.misused:
                 self._given[caller] += 1
                 if not self._whole and caller not in self._up:
-                    record = without_old_strikes(new.record, finding.call.ended, rules)
+                    record = without_old_evidence(new.record, finding.call.ended, rules)
                     self._fold.records[caller] = record
             blocks = begun(new.before.blocks, new.record.blocks) if isinstance(taken.imposed, Block) else []
             self._count(new.before, new.record, blocks, finding.call.ended)

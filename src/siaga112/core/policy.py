@@ -214,8 +214,8 @@ def count(record: CallerRecord, now: Millis, rules: PolicyRules) -> Count:
     return Count(tuple(counted), share)
 
 
-def without_old_strikes(record: CallerRecord, now: Millis, rules: PolicyRules) -> CallerRecord:
-    """Return the record without the strikes that can change no decision from now on.
+def without_old_evidence(record: CallerRecord, now: Millis, rules: PolicyRules) -> CallerRecord:
+    """Return the record without the strikes that can change no decision from now on, nor what names them.
 
     They are older than the window and make no strike within it doubtful, provided that no call with this
     number is up now. Such a record decides like the whole one but does not show what the caller did.
@@ -225,7 +225,14 @@ def without_old_strikes(record: CallerRecord, now: Millis, rules: PolicyRules) -
     if not first:
         return record
     near = min([one.began for one in strikes[first:]], default=now) - rules.trunk_burst
-    return replace(record, strikes=strikes[bisect_right(strikes, near, key=attrgetter("at")) :])
+    blocks = tuple(
+        [
+            replace(one, calls=(), reason="") if one.calls and one.since <= near else one
+            for one in record.blocks
+        ]
+    )
+    first = bisect_right(strikes, near, key=attrgetter("at"))
+    return replace(record, strikes=strikes[first:], blocks=blocks)
 
 
 class WhyNot(NamedTuple):
