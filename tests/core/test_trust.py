@@ -12,7 +12,7 @@ from siaga112.core import policy, retention
 from siaga112.core import standing as verdicts
 from siaga112.core.model import DAY, Call, Caller, CallId, Discounted, Level, Millis, Outcome
 from siaga112.core.outcome import ClassifierRules, classify
-from siaga112.core.record import Block, CallerRecord, Strike
+from siaga112.core.record import CallerRecord, Strike
 from siaga112.core.regulation import PolicyRules
 from siaga112.core.tracking.arrivals import trunk_of
 from siaga112.core.tracking.tracker import Tracker
@@ -280,31 +280,30 @@ def test_what_makes_a_call_doubtful_goes_with_it(spans: list[tuple[Millis, Milli
         assert set(policy.count(pruned, now, rules).strikes) <= set(policy.count(record, now, rules).strikes)
 
 
-def decided(block: Block) -> Block:
-    """Return a block without what it rests on."""
-    return replace(block, calls=(), reason="")
-
-
 ONE_AFTER_ANOTHER = st.tuples(
     st.integers(0, 40 * MINUTE), st.integers(1_000, 9 * MINUTE), st.sampled_from(("a", "b", ""))
 )
 
 
-@given(st.lists(ONE_AFTER_ANOTHER, max_size=30), st.integers(1, 60), st.sampled_from((1, 3)))
-def test_a_record_without_old_evidence_decides_as_the_whole_one(
-    calls: list[tuple[Millis, Millis, str]], minutes: int, threshold: int
+@given(st.lists(ONE_AFTER_ANOTHER, max_size=30), st.integers(1, 60), st.sampled_from(((1,), (3,), (2, 4))))
+def test_a_record_without_the_past_decides_as_the_whole_one(
+    calls: list[tuple[Millis, Millis, str]], minutes: int, thresholds: tuple[int, ...]
 ) -> None:
     """One call after another: blocks, proposals and what counts are the same after each."""
-    rules = replace(FULL, window=minutes * MINUTE, thresholds=(threshold,), several_trunks=0.5)
+    rules = replace(FULL, thresholds=thresholds, window=minutes * MINUTE, several_trunks=0.5)
+    rules = replace(rules, temporary=(30 * MINUTE,), memory=100 * MINUTE)
     whole = short = CallerRecord(CALLER)
     at = NOW
     for n, (gap, lasted, trunk) in enumerate(calls):
         begun, at = at + gap, at + gap + lasted
         one = Strike(CallId(f"{n}.0"), at, Outcome.IVR_PRANK, "left_menu", begun, trunk)
         whole, short = (policy.add_strike(record, one, rules) for record in (whole, short))
-        short = policy.without_old_evidence(short, at, rules)
-        assert [*map(decided, whole.blocks)] == [*map(decided, short.blocks)]
+        short = policy.without_the_past(short, at, rules)
+        assert whole.block_after(at) == short.block_after(at)
         assert whole.proposals == short.proposals
+        if len(thresholds) == 1:
+            earlier = (policy.earlier_blocks(record, at, rules) for record in (whole, short))
+            assert next(earlier) == next(earlier)
         assert policy.count(whole, at, rules) == policy.count(short, at, rules)
 
 

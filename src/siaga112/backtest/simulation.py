@@ -31,7 +31,7 @@ from siaga112.core.model import (
     Reached,
     Verdict,
 )
-from siaga112.core.policy import strike_for, without_old_evidence
+from siaga112.core.policy import strike_for, without_the_past
 from siaga112.core.record import Block, CallerRecord
 from siaga112.core.regulation import PolicyRules
 from siaga112.core.review import Called, Watched, decided_last, review
@@ -150,7 +150,7 @@ class Backtest:
     """Runs one policy over past calls. `handling`: the operator's time per answered call beyond the talk.
 
     `whole`: keep all records as the live line does; else none for callers without a strike or a mark, and no
-    strike that is too old to count. The result is the same, since none of this blocks anybody.
+    strike or block that is too old to count. The result is the same, since none of this blocks anybody.
     """
 
     def __init__(
@@ -285,7 +285,7 @@ class Backtest:
             if taken.misused:
                 self._given[caller] += 1
                 if not self._whole and caller not in self._up:
-                    record = without_old_evidence(new.record, finding.call.ended, rules)
+                    record = without_the_past(new.record, finding.call.ended, rules)
                     self._fold.records[caller] = record
             blocks = begun(new.before.blocks, new.record.blocks) if isinstance(taken.imposed, Block) else []
             self._count(new.before, new.record, blocks, finding.call.ended)

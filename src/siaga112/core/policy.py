@@ -214,25 +214,26 @@ def count(record: CallerRecord, now: Millis, rules: PolicyRules) -> Count:
     return Count(tuple(counted), share)
 
 
-def without_old_evidence(record: CallerRecord, now: Millis, rules: PolicyRules) -> CallerRecord:
-    """Return the record without the strikes that can change no decision from now on, nor what names them.
+def without_the_past(record: CallerRecord, now: Millis, rules: PolicyRules) -> CallerRecord:
+    """Return the record without the strikes and blocks that can change no decision from now on.
 
-    They are older than the window and make no strike within it doubtful, provided that no call with this
-    number is up now. Such a record decides like the whole one but does not show what the caller did.
+    Such strikes are older than the window and make no strike within it doubtful, provided that no call with
+    this number is up now. Such blocks ended, and the ladder does not count them any more, or never did. The
+    record decides like the whole one but does not show what the caller did.
     """
     strikes = record.strikes
     first = bisect_right(strikes, now - rules.window, key=attrgetter("at"))
     if not first:
         return record
     near = min([one.began for one in strikes[first:]], default=now) - rules.trunk_burst
-    blocks = tuple(
-        [
-            replace(one, calls=(), reason="") if one.calls and one.since <= near else one
-            for one in record.blocks
-        ]
-    )
+    counted_since = now - rules.memory if len(rules.thresholds) == 1 else now
+    blocks = [
+        one
+        for one in record.blocks
+        if one.lifted or one.until is None or one.until > counted_since or one.since > near
+    ]
     first = bisect_right(strikes, near, key=attrgetter("at"))
-    return replace(record, strikes=strikes[first:], blocks=blocks)
+    return replace(record, strikes=strikes[first:], blocks=tuple(blocks))
 
 
 class WhyNot(NamedTuple):
