@@ -29,13 +29,19 @@ pytestmark = [pytest.mark.pbx, pytest.mark.asyncio(loop_scope="module")]
 
 VERSIONS = get_args(Version)
 OF_RIGHTS = pytest.mark.fault("ami_rights")
+BY_DAY = 2
+"""How many faults of each of the doctor's checks are tried by day; at night all are."""
+
+
+def marks(fault: Fault) -> list[pytest.MarkDecorator]:
+    """Return the marks of a fault's test."""
+    alike = [one for one in FAULTS if one.check == fault.check]
+    rights = [OF_RIGHTS] if fault.check == "AMI read classes" else []
+    return rights if alike.index(fault) < BY_DAY else [*rights, pytest.mark.night]
+
+
 CASES = [
-    pytest.param(
-        version,
-        fault,
-        id=f"{version}-{fault.what}",
-        marks=[OF_RIGHTS] if fault.check == "AMI read classes" else [],
-    )
+    pytest.param(version, fault, id=f"{version}-{fault.what}", marks=marks(fault))
     for version in VERSIONS
     for fault in FAULTS
     if version in fault.versions
