@@ -14,7 +14,7 @@ from siaga112.core import policy
 from siaga112.core import standing as verdicts
 from siaga112.core.ami.events import ClockOffset, Newstate
 from siaga112.core.changes import Stored
-from siaga112.core.clocks import ClockWatch, made
+from siaga112.core.clocks import ClockWatch
 from siaga112.core.ledger import entry_of
 from siaga112.core.model import (
     DAY,
@@ -36,6 +36,7 @@ from siaga112.core.period import of_days
 from siaga112.core.record import AllowEntry, Block, CallerRecord, MissedCall
 from siaga112.core.shifts import Shift, shift_at
 from siaga112.core.tracking.tracker import Tracker
+from siaga112.core.uniqueid import made
 from tests.core.table import DIALPLAN, events, in_force
 from tests.samples import CALLER, NOW, RULES, call_id, entry, prank, strike
 

@@ -4,22 +4,11 @@ If they differ by more than the tolerance, nobody knows which is right. Then our
 too, as it times everything that people decide, and calls that are up meanwhile cost no strike.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Final
 
 from siaga112.core.ami.events import ClockOffset, Event
-from siaga112.core.model import SECOND, TOLERANCE, Millis
-
-_UNIQUEID: Final = re.compile(r"(?:.*-)?([0-9]{1,11})\.[0-9]+")
-"""An Asterisk uniqueid: optional system name, epoch second, sequence number."""
-
-
-def made(uniqueid: str) -> Millis | None:
-    """Return when the PBX created a channel, by its clock, to the second; None if the id has no time."""
-    found = _UNIQUEID.fullmatch(uniqueid)
-    return int(found[1]) * SECOND if found else None
+from siaga112.core.model import TOLERANCE, Millis
 
 
 class ClockWatch:

@@ -6,11 +6,11 @@ from operator import attrgetter
 from typing import Any, Final
 
 from siaga112.core import bounds
-from siaga112.core.clocks import made
 from siaga112.core.model import DAY, Millis
 from siaga112.core.policy import count, doubted
 from siaga112.core.record import Block, CallerRecord, Strike
 from siaga112.core.regulation import PolicyRules
+from siaga112.core.uniqueid import made
 
 REMEMBERED: Final[Millis] = 8 * DAY
 """How long an erasure is remembered, because queue_log may still report a call from up to a week before."""

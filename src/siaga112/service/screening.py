@@ -14,11 +14,11 @@ import structlog
 
 from siaga112.core.agi import DOCTOR, Request
 from siaga112.core.caller_id import canonical
-from siaga112.core.clocks import made
 from siaga112.core.model import Caller, Millis, Mode, Verdict
 from siaga112.core.rules import InForce
 from siaga112.core.screening import Screening, ScreenReason, Withheld, zone_at
 from siaga112.core.standing import Standing, turned_away, verdict
+from siaga112.core.uniqueid import made
 from siaga112.service.ports import Meter, StandingReader, StoreBrokenError, StoreDownError
 
 SCRIPT: Final = "screen"
