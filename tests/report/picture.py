@@ -33,7 +33,7 @@ async def _written(state: Path) -> str:
         for name, shift in zip(("pagi", "siang", "malam"), Settings().shift_plan(), strict=True)
     ]
     records = records_in(state)
-    report = await Reporter(records, SITE, shifts, 10 * SECOND, 0.9).report(asked, asked.end)
+    report = await Reporter((records,), SITE, shifts, 10 * SECOND, 0.9).report(asked, asked.end)
     await records.close()
     return page(report, Words(Language.ID), 10, reveal=False)
 

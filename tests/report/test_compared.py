@@ -16,7 +16,7 @@ async def test_a_day_that_lasts_is_compared_with_the_same_hours_of_the_day_befor
     today, store = of_days(date(2019, 3, 12), date(2019, 3, 12), ZONE), MemoryStore()
     begun = [today.first + HOUR, today.first - 23 * HOUR, today.first - 12 * HOUR, today.first - HOUR]
     await store.write([Change(entry=entry(prank(n, at))) for n, at in enumerate(begun)])
-    reporter = Reporter(store, "serang", (), 10 * SECOND, 0.9)
+    reporter = Reporter((store,), "serang", (), 10 * SECOND, 0.9)
     made = await reporter.report(today, today.first + 2 * HOUR)
     assert (made.figures.total.total, made.before.total) == (1, 1)
     made = await reporter.report(today, today.end)

@@ -183,7 +183,7 @@ async def test_duckdb_reads_the_dataset_as_it_lies_with_the_reports_figures(
 ) -> None:
     """DuckDB reads a dataset, one folder a day and no callers, and counts what the report counts."""
     told = (await centre("export", "--dataset", str(tmp_path / "112"))).done()
-    assert "29 days written anew, 53794 calls; 29 days in all" in told
+    assert "29 days rewritten, 53794 calls; 29 days in all" in told
     days = sorted(path.name for path in (tmp_path / "112").iterdir() if path.is_dir())
     assert (days[0], days[-1], len(days)) == ("day=2019-02-11", "day=2019-03-11", 29)
     with duckdb.connect() as database:
@@ -205,10 +205,10 @@ async def test_the_next_time_only_days_that_changed_are_written(live: Shell, tmp
     folder = str(tmp_path / "112")
     first = (await live("export", "--dataset", folder)).done()
     assert "3 calls" in first
-    assert "0 days written anew, 0 calls" in (await live("export", "--dataset", folder)).done()
+    assert "0 days rewritten, 0 calls" in (await live("export", "--dataset", folder)).done()
     (await live("mark", answered(2, NOW - 1_800_000).id, "genuine")).done()
     again = (await live("export", "--dataset", folder)).done()
-    assert "1 day written anew" in again
+    assert "1 day rewritten" in again
     marks = [
         row["mark"]
         for file in sorted((tmp_path / "112").glob("*/calls.parquet"))
@@ -228,7 +228,7 @@ async def test_a_day_keeps_its_calls_when_the_ledger_keeps_only_some(live: Shell
     await store.tidy(NOW)
     assert [row.caller async for row in store.summaries(0, old + HOUR)] == [CALLER]
     await store.close()
-    assert "0 days written anew, 0 calls" in (await live("export", "--dataset", str(folder))).done()
+    assert "0 days rewritten, 0 calls" in (await live("export", "--dataset", str(folder))).done()
     day = f"day={datetime.fromtimestamp(old / SECOND, ZONE):%Y-%m-%d}"
     assert parquet.ParquetFile(folder / day / "calls.parquet").metadata.num_rows == 2
 

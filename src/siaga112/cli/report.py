@@ -1,18 +1,21 @@
 """`report`."""
 
+import asyncio
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, TextIO
 
 import typer
 
 from siaga112.cli.options import FromOption, OutputOption, ToOption
-from siaga112.cli.site import period, settings, speaker, with_supervisor
+from siaga112.cli.site import desk_store, period, settings, speaker, with_supervisor
 from siaga112.core.model import Millis
 from siaga112.core.period import Period
 from siaga112.errors import Said, SiagaError
 from siaga112.report.figures import Report, Reporter
 from siaga112.report.words import Words
+from siaga112.service.ports import Statistics
 from siaga112.service.supervisor import Supervisor
 from siaga112.settings.schema import Settings
 from siaga112.terminal import outfile
@@ -65,7 +68,7 @@ def report(  # noqa: PLR0917 - one parameter an option
         _check(check, config, format_, words, output)
         return
     made = with_supervisor(
-        lambda supervisor: _make(supervisor, config, period(since, until, supervisor.clock()))
+        lambda supervisor: _make(supervisor, config, period(since, until, supervisor.clock()), format_)
     )
     if no_names:
         made.handling.forget_operators()
@@ -73,12 +76,22 @@ def report(  # noqa: PLR0917 - one parameter an option
         _write(made, format_, words, top, file, reveal=reveal)
 
 
-async def _make(supervisor: Supervisor, config: Settings, asked: Period) -> Report:
-    with Bar("reading the ledger") as bar:
-        return await _reporter(supervisor, config).report(asked, supervisor.clock(), bar)
+async def _make(supervisor: Supervisor, config: Settings, asked: Period, format_: Format) -> Report:
+    async with desk_store() as beside:  # with its own thread: two parts of the period are counted at once
+        with Bar("reading the ledger") as bar:
+            reporter = _reporter(config, supervisor.store, beside)
+            making = asyncio.create_task(reporter.report(asked, supervisor.clock(), bar))
+            await asyncio.sleep(0)  # now the databases count
+            _load(format_)
+            return await making
 
 
 # Each format imports what it needs (rich, Jinja): those take long to load, and the others do without.
+
+
+def _load(format_: Format) -> None:
+    name = {Format.TABLE: "table", Format.CSV: "data", Format.JSON: "data", Format.HTML: "page"}[format_]
+    import_module(f"siaga112.report.{name}")
 
 
 def _write(made: Report, format_: Format, words: Words, top: int, file: TextIO, *, reveal: bool) -> None:
@@ -110,7 +123,7 @@ def _check(file: Path, config: Settings, format_: Format, words: Words, output: 
     claims = published.read(file, config.zone)
 
     async def act(supervisor: Supervisor) -> tuple[list[published.Checked], Millis | None]:
-        counting = _reporter(supervisor, config)
+        counting = _reporter(config, supervisor.store)
         checked = [(claim, await counting.total(claim.period)) for claim in claims]
         return checked, await supervisor.store.ledger_begins()
 
@@ -126,7 +139,7 @@ def _check(file: Path, config: Settings, format_: Format, words: Words, output: 
         raise SiagaError(said, file=file, wrong=wrong, count=len(checked))
 
 
-def _reporter(supervisor: Supervisor, config: Settings) -> Reporter:
+def _reporter(config: Settings, *stores: Statistics) -> Reporter:
     """Return the reporter of the site, with its shifts and its service level."""
     promise = config.service_level
-    return Reporter(supervisor.store, config.site, config.shift_plan(), promise.answer_within, promise.target)
+    return Reporter(stores, config.site, config.shift_plan(), promise.answer_within, promise.target)

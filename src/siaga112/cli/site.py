@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
@@ -85,22 +85,29 @@ def with_supervisor(act: Callable[[Supervisor], Awaitable[_T]], by: str = "") ->
         UnreachableError: if Redis or the database does not answer; it says where, and what to check.
 
     """
-    config, t = settings(), speaker()
+    config = settings()
 
     async def work() -> _T:
-        store = open_desk(config)
-        try:
+        async with desk_store() as store:
             return await act(open_supervisor(config, store, by))
-        finally:
-            for name, why in store.unreadable.items():
-                left_out = t("left out, for it cannot be read: {name} ({why})", name=name, why=why)
-                printing.plain(f"siaga112: {left_out}", err=True)
-            for what, why in store.late.items():
-                printing.plain(f"siaga112: {t.told(what)} ({t.told(why)})", err=True)
-            await store.close()
 
     with reached(config):
         return asyncio.run(work())
+
+
+@contextlib.asynccontextmanager
+async def desk_store() -> "AsyncIterator[DecidingStore]":
+    """Open the site's store; at the end, say what it could not read and what is late, and close it."""
+    store, t = open_desk(settings()), speaker()
+    try:
+        yield store
+    finally:
+        for name, why in store.unreadable.items():
+            left_out = t("left out, because it cannot be read: {name} ({why})", name=name, why=why)
+            printing.plain(f"siaga112: {left_out}", err=True)
+        for what, why in store.late.items():
+            printing.plain(f"siaga112: {t.told(what)} ({t.told(why)})", err=True)
+        await store.close()
 
 
 def speaker() -> Tongue:

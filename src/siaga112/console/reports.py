@@ -8,4 +8,4 @@ def reporter(site: Console) -> Reporter:
     """Return the reporter."""
     config = site.settings
     promise = config.service_level
-    return Reporter(site.slow, config.site, config.shift_plan(), promise.answer_within, promise.target)
+    return Reporter((site.slow,), config.site, config.shift_plan(), promise.answer_within, promise.target)

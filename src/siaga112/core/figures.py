@@ -221,8 +221,8 @@ class Counted(NamedTuple):
 
     calls: Mapping[Alike, list[tuple[Millis, int]]]
     """Per group: start of the grain, number of calls."""
-    waits: Mapping[Outcome, list[tuple[Millis, int, int]]]
-    """Per outcome in `WAITED`: start of the grain, wait in tenths of a second, number of calls."""
+    waits: Mapping[Outcome, list[tuple[Millis, list[int]]]]
+    """Per outcome in `WAITED`: start of the grain, and the wait of each call in tenths of a second."""
 
 
 WAITED: Final = (Outcome.ANSWERED, Outcome.ABANDONED)
@@ -245,7 +245,7 @@ def one_by_one(rows: Iterable[LedgerRow], answer_within: Millis) -> Counted:
         )
         counted.calls[alike].append((row.started, 1))
         if row.outcome in WAITED and row.waited is not None and alike.served:
-            counted.waits[row.outcome].append((row.started, tenth(row.waited), 1))
+            counted.waits[row.outcome].append((row.started, [tenth(row.waited)]))
     return counted
 
 
@@ -266,22 +266,24 @@ class _Cell(NamedTuple):
 
 
 class _Columns(NamedTuple):
-    """Counts as columns: index of the cell, wait in tenths of a second (or 0), number of calls."""
+    """Counts as columns: index of the cell, number of calls."""
 
     cells: "array[int]"
-    tenths: "array[int]"
     counts: "array[int]"
 
-    def add(self, cell: int, tenths: int, count: int) -> None:
+    def add(self, cell: int, count: int) -> None:
         """Add a row."""
         self.cells.append(cell)
-        self.tenths.append(tenths)
         self.counts.append(count)
 
     @classmethod
     def none(cls) -> "_Columns":
         """Return columns without rows."""
-        return cls(array("q"), array("q"), array("q"))
+        return cls(array("q"), array("q"))
+
+
+def _no_waits() -> "defaultdict[int, array[int]]":
+    return defaultdict(lambda: array("q"))
 
 
 def _turned_away(row: LedgerRow) -> bool:
@@ -299,7 +301,8 @@ class Figures:
         self._cells: dict[_Cell, int] = {}
         """The index of each cell."""
         self._calls: defaultdict[tuple[Category, Served | None], _Columns] = defaultdict(_Columns.none)
-        self._waits: defaultdict[Outcome, _Columns] = defaultdict(_Columns.none)
+        self._waits: defaultdict[Outcome, defaultdict[int, array[int]]] = defaultdict(_no_waits)
+        """The waits, in tenths of a second, per outcome and index of the cell."""
         self._total: Tally | None = None
         self._misuses: Counter[Caller] = Counter()
         self._turned_away: Counter[Caller] = Counter()
@@ -328,15 +331,15 @@ class Figures:
             into, of_period = self._calls[alike.category, alike.served], 0
             for began, count in grains:
                 if (cell := number(began)) is not None:
-                    into.add(cell, 0, count)
+                    into.add(cell, count)
                     of_period += count
             if of_period and (why := alike.uncounted):
                 self.uncounted[why] += of_period
         for outcome, spans in counted.waits.items():
             waits = self._waits[outcome]
-            for began, tenths, count in spans:
+            for began, tenths in spans:
                 if (cell := number(began)) is not None:
-                    waits.add(cell, tenths, count)
+                    waits[cell].fromlist(tenths)
 
     def add_misusers(self, misusers: Iterable[Misuser]) -> None:
         """Add callers who misused the line within the period. Counts of the same caller are summed."""
@@ -397,10 +400,9 @@ class Figures:
                     tally.calls[kind] += count
                     if how:
                         tally.service[how] += count
-        for outcome, columns in self._waits.items():
-            waits = [tally.waits_of(outcome).tenths for tally in of_cell]
-            for cell, tenths, count in zip(*columns, strict=True):
-                waits[cell][tenths] += count
+        for outcome, waits in self._waits.items():
+            for cell, tenths in waits.items():
+                of_cell[cell].waits_of(outcome).tenths.update(tenths)
         return tallies
 
     @property

@@ -1,19 +1,26 @@
 """A report: the figures and blocks of a period, and of the period before."""
 
-from collections.abc import Callable, Iterator, Sequence
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from itertools import cycle
+from typing import Any, Final, NamedTuple, TypeVar
 
-from siaga112.core.figures import Figures, Tally, grain
-from siaga112.core.handling import Handling
+from siaga112.core.figures import Counted, Figures, Misuser, Tally, grain
+from siaga112.core.handling import AnsweredCounts, Handling
 from siaga112.core.model import DAY, Millis
 from siaga112.core.period import Period
 from siaga112.core.shifts import Shift
 from siaga112.report.block_figures import BlockFigures, count_blocks
 from siaga112.service.ports import Statistics
 
+_T = TypeVar("_T")
+
 PART: Final = 28 * DAY
+PART_OF_CALLERS: Final = 4 * PART
+"""Most callers call in many parts: the fewer the parts, the fewer rows to add up."""
 
 Progress = Callable[[float], None]
 """Called with the share of the work that is done."""
@@ -56,9 +63,13 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Reporter:
-    """Build reports from the store. `shifts`, `answer_within` and `target`: the site's, as configured."""
+    """Build reports. `shifts`, `answer_within` and `target`: the site's, as configured.
 
-    store: Statistics
+    `stores` all read the same records, each with a thread of its own: as many parts of a period are counted
+    at once.
+    """
+
+    stores: Sequence[Statistics]
     site: str
     shifts: Sequence[Shift]
     answer_within: Millis
@@ -67,9 +78,12 @@ class Reporter:
     async def report(self, period: Period, made: Millis, progress: Progress = lambda _: None) -> Report:
         """Return the report on a period, compared with the one before."""
         before = period.compared(made)
-        earlier = await self.total(before, lambda share: progress(share / 2))
-        figures, handling = await self._cut(period, lambda share: progress((1 + share) / 2))
-        changed = await self.store.blocks_of_changed(before.first)
+        (figures, handling), earlier, changed, begins = await asyncio.gather(
+            self._cut(period, progress),
+            self.total(before),
+            self.stores[0].blocks_of_changed(before.first),
+            self.stores[0].ledger_begins(),
+        )
         return Report(
             site=self.site,
             made=made,
@@ -80,35 +94,81 @@ class Reporter:
             before=earlier,
             blocks_before=count_blocks(changed, before),
             handling=handling,
-            begins=await self.store.ledger_begins(),
+            begins=begins,
         )
 
     async def _cut(self, period: Period, progress: Progress) -> tuple[Figures, Handling]:
         figures = Figures(period, self.shifts, self.answer_within)
         handling = Handling(period, self.shifts)
-        for since, until in _parts(period):
+
+        async def count(store: Statistics, since: Millis, until: Millis) -> _Part:
             width = grain(self.shifts, period.zone, since, until)
-            figures.add_counted(await self.store.counted(since, until, width, self.answer_within))
-            figures.add_misusers(await self.store.misusers(since, until))
-            handling.add_answered(await self.store.answered(since, until, width))
-            progress(_share(period, since))
-        handling.add_passed(await self.store.passed(period.first, period.end))
+            return _Part(
+                since,
+                await store.counted(since, until, width, self.answer_within),
+                await store.answered(since, until, width),
+            )
+
+        async for part in self._counted(count, period):
+            figures.add_counted(part.counted)
+            handling.add_answered(part.answered)
+            progress((part.since - period.first) / (period.end - period.first))
+
+        async def misusers(store: Statistics, since: Millis, until: Millis) -> Sequence[Misuser]:
+            return await store.misusers(since, until)
+
+        async for found in self._counted(misusers, period, PART_OF_CALLERS):
+            figures.add_misusers(found)
+        handling.add_passed(await self.stores[0].passed(period.first, period.end))
         return figures, handling
 
-    async def total(self, period: Period, progress: Progress = lambda _: None) -> Tally:
+    async def total(self, period: Period) -> Tally:
         """Count the calls of a period as a whole, without slices and without the callers who misused it."""
         figures = Figures(period, (), self.answer_within)
-        for since, until in _parts(period):
-            figures.add_counted(await self.store.counted(since, until, PART, self.answer_within))
-            progress(_share(period, since))
+
+        async def count(store: Statistics, since: Millis, until: Millis) -> Counted:
+            return await store.counted(since, until, PART, self.answer_within)
+
+        async for counted in self._counted(count, period):
+            figures.add_counted(counted)
         return figures.total
 
+    async def _counted(
+        self, count: "_Count[_T]", period: Period, longest: Millis = PART
+    ) -> AsyncIterator[_T]:
+        """Yield the counts of each part of the period, in order.
 
-def _parts(period: Period) -> Iterator[tuple[Millis, Millis]]:
-    """Yield the parts of a period, so that no query takes long."""
-    for since in range(period.first, period.end, PART):
-        yield since, min(since + PART, period.end)
+        While the caller adds up one, the databases count the next ones.
+        """
+        out: deque[asyncio.Task[_T]] = deque()
+        try:
+            for bounds, store in zip(self._parts(period, longest), cycle(self.stores), strict=False):
+                out.append(asyncio.create_task(count(store, *bounds)))
+                await asyncio.sleep(0)  # it is asked now, also if the one before has its answer already
+                if len(out) > len(self.stores):
+                    yield await out[0]
+                    out.popleft()
+            while out:
+                yield await out[0]
+                out.popleft()
+        finally:
+            for waiting in out:
+                waiting.cancel()
+
+    def _parts(self, period: Period, longest: Millis) -> Iterator[tuple[Millis, Millis]]:
+        """Yield the parts of a period: at least one a store, and none so long that a query takes long."""
+        days = -(-(period.end - period.first) // DAY)
+        width = min(longest, -(-days // len(self.stores)) * DAY)
+        for since in range(period.first, period.end, width):
+            yield since, min(since + width, period.end)
 
 
-def _share(period: Period, at: Millis) -> float:
-    return (at - period.first) / (period.end - period.first)
+_Count = Callable[[Statistics, Millis, Millis], Coroutine[Any, Any, _T]]
+
+
+class _Part(NamedTuple):
+    """The counts of the calls that started in one part of a period, which begins at `since`."""
+
+    since: Millis
+    counted: Counted
+    answered: AnsweredCounts

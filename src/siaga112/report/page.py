@@ -38,6 +38,7 @@ _templates: Final = Environment(
     loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True
 )
 _templates.filters["size"] = "{:.6g}".format
+_PAGE: Final = _templates.get_template("page.html.j2")
 
 
 class _Outcome(NamedTuple):
@@ -60,7 +61,7 @@ def page(report: Report, words: Words, top: int, *, reveal: bool) -> str:
     span = words.span(report.period)
     made = datetime.fromtimestamp(report.made / SECOND, report.period.zone)
     note, *_ = lines.misuse(report, words)
-    return _templates.get_template("page.html.j2").render(
+    return _PAGE.render(
         words=words,
         report=report,
         version=siaga112.__version__,

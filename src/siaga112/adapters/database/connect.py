@@ -28,6 +28,9 @@ from siaga112.errors import ConfigurationError, Said
 from siaga112.service.ports import StoreBrokenError, StoreDownError, UnrecordableError
 from siaga112.words import say
 
+CACHE_KIB: Final = 8_192
+"""With ten million calls, the inner pages of the indexes that a recorded call touches."""
+
 ANSWER_SECONDS: Final = 5.0
 """Seconds that a connection or a statement may take, or a writer waits for another, such as a backup."""
 
@@ -81,12 +84,17 @@ _DAMAGED: Final = {
 
 
 def connect(
-    url: str, seconds: float = ANSWER_SECONDS, *, create: bool = True, working: float | None = None
+    url: str,
+    seconds: float = ANSWER_SECONDS,
+    *,
+    create: bool = True,
+    working: float | None = None,
+    cache: int = CACHE_KIB,
 ) -> Engine:
     """Create an engine for an address, without connecting yet. `seconds`: how long the database may take.
 
     `create`: create the SQLite file if it does not exist. `working`: how many seconds PostgreSQL may work on
-    one statement, if longer.
+    one statement, if longer. `cache`: how much of an SQLite file to keep in memory, in KiB.
 
     The address is `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/NAME`. The engine has one connection,
     so its user needs one thread for it.
@@ -101,7 +109,7 @@ def connect(
         raise ConfigurationError(f"[database] url: not an address; {_SHAPES}") from None
     match address.get_backend_name():
         case "sqlite":
-            return _sqlite(address, seconds, create=create)
+            return _sqlite(address, seconds, cache, create=create)
         case "postgresql":
             return _postgresql(address, seconds, seconds if working is None else working)
         case _:
@@ -113,8 +121,6 @@ _PRAGMAS: Final = (
     "synchronous=FULL",
     "foreign_keys=ON",
     "secure_delete=ON",
-    # 8 MB, not 2: with ten million calls, the inner pages of the indexes that a recorded call touches.
-    "cache_size=-8192",
     # 16 MB: a restore, or a long backup, would leave a log as large as the database for as long as we run.
     "journal_size_limit=16777216",
 )
@@ -125,7 +131,7 @@ _CONNECTIONS: Final[WeakKeyDictionary[Engine, Any]] = WeakKeyDictionary()
 _SHAPES: Final = "it is sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
 
 
-def _sqlite(address: URL, seconds: float, *, create: bool) -> Engine:
+def _sqlite(address: URL, seconds: float, cache: int, *, create: bool) -> Engine:
     if not address.database:
         raise ConfigurationError(f"[database] url: no file name; {_SHAPES}")
     path = Path(address.database)
@@ -142,7 +148,7 @@ def _sqlite(address: URL, seconds: float, *, create: bool) -> Engine:
     @event.listens_for(engine, "connect")
     def _(connection: sqlite3.Connection, _: object) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves
-        for pragma in _PRAGMAS:
+        for pragma in (*_PRAGMAS, f"cache_size=-{cache}"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
