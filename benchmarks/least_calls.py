@@ -3,7 +3,7 @@
     python -m benchmarks.least_calls PORT CALLS FOLDER
 
 It has no rules, no event loop, no log and no metrics. Each ended call is one row of an outbox, one of the
-ledger and one of the events, in tables and indexes of ours, and leaves the outbox again; 100 calls in each
+ledger and one of the events, in our tables and indexes, and leaves the outbox again; 100 calls in each
 transaction.
 Prints `ready`, then the seconds from the first byte to the last row, and the seconds of processor time.
 """

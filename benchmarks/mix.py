@@ -34,7 +34,7 @@ class Mix:
         self.wanted: Final = sum(m.partition(b"\r\n")[0][7:] in WANTED for m in messages)
         """How many of them a peer gets that has registered our names."""
         self.typed: Final = sum(map(wanted, messages))
-        """How many of them become typed events of ours: of the variables that a call sets, only our own."""
+        """How many of them become typed events: of the variables that a call sets, only our own."""
         names = {*_UID.findall(template), *_BRIDGE.findall(template), *_NUMBER.findall(template)}
         self._forms = {name: _form(name, place, since) for place, name in enumerate(sorted(names))}
         changing = b"|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))

@@ -34,9 +34,9 @@ MEANINGS: Final[Mapping[Permission, str]] = {
     Permission.RECORDING: "hear a recording",
     Permission.EXPORT: "take calls away as CSV, with numbers",
     Permission.AUDIT: "what people did, and who looked at what",
-    Permission.SUBJECT: "all that is held on one number; how much is held of each kind",
-    Permission.FORGET: "erase what is held on a number",
-    Permission.HOLD: "keep what is held on a number as evidence, end that, see for whom it is kept",
+    Permission.SUBJECT: "all that is stored on one number; how much is stored of each kind",
+    Permission.FORGET: "erase what is stored on a number",
+    Permission.HOLD: "keep what is stored on a number as evidence, end that, see for whom it is kept",
     Permission.PEOPLE: "users, tokens, webhooks",
     Permission.SETTINGS: "the configuration with secrets masked, and what the doctor finds",
 }

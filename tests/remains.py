@@ -1,6 +1,6 @@
 """English words left where people read Indonesian, in what is printed or shown.
 
-A word is English if our English pages or texts use it and no Indonesian text of ours does. This finds texts
+A word is English if our English pages or texts use it and none of our Indonesian texts does. This finds texts
 that never reached the catalogue as well as texts that it leaves in English.
 """
 

@@ -74,7 +74,7 @@ def _at_a_glance() -> tuple[Panel, ...]:
         ),
         numbers(
             "Blocked, then genuine, 24 h",
-            "Calls marked genuine whose callers had been blocked before. Any is one too many: siaga112 why.",
+            "Calls marked genuine whose callers had been blocked before. Each is one too many: siaga112 why.",
             (4, 4),
             now('site:siaga112_blocked_then_genuine:increase1d{site="$site"}'),
             steps=((0, "green"), (0.5, "red")),

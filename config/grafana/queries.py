@@ -17,7 +17,7 @@ WITHIN: Final = 'max by (site) (siaga112_service_level_answer_within_seconds{sit
 
 
 def against(value: str, promise: str, kept: Literal[">=", "<="] = ">=") -> str:
-    """Give the value as one series whose label `promise` says whether it is kept or missed.
+    """Return the value as one series; its label `promise` says whether it is kept or missed.
 
     So that its colour can follow a promise that is itself a metric: Grafana's thresholds are fixed figures.
     """

@@ -5,9 +5,9 @@ from typing import ClassVar, Self
 
 
 class Said(str):
-    """A text of ours that names its `values` in braces; in English as it stands, and still to be translated.
+    """A text with its `values` in braces: English as it stands, and still to be translated.
 
-    A value may be one itself. What is not of ours, a driver's words, is a plain string.
+    A value may be one itself. A driver's own words are a plain string.
     """
 
     __slots__ = ("text", "values")
@@ -37,7 +37,7 @@ class WrongValueError(SaidError, ValueError):
 
 
 def saying(error: BaseException) -> str:
-    """Give what an error says, still to be translated if it is one of ours."""
+    """Return the text of an error, still to be translated if siaga112 wrote it."""
     return error.said if isinstance(error, SaidError) else str(error)
 
 

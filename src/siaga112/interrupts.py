@@ -152,7 +152,7 @@ def exit_code() -> int:
 
 
 def finished() -> None:
-    """Ignore both signals: all is done and told, and the interpreter only clears up.
+    """Ignore both signals: the work is done and reported, and the interpreter only clears up.
 
     While it does, it would let SIGINT kill the process.
     """

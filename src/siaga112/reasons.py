@@ -1,4 +1,4 @@
-"""Why something was not reached, in a few words of ours."""
+"""Why something was not reached, in a few plain words."""
 
 import errno
 import os

@@ -13,7 +13,7 @@ _log = structlog.get_logger()
 
 
 class Sparing:
-    """One kind of line. The first is told at once; those within a second of it as one, with `count`.
+    """One kind of line. The first is written at once; those within a second of it as one, with `count`.
 
     May be called from any thread; outside an event loop the last ones wait for the next line.
     """

@@ -64,7 +64,7 @@ class Tongue:
         self._catalogue = gettext.translation(DOMAIN, LOCALE, [language.value], fallback=True)
 
     def __call__(self, text: str, /, **values: object) -> str:
-        """Translate a text, and put the values in; those of ours are translated too."""
+        """Translate a text, and put the values in; values that siaga112 wrote are translated too."""
         if isinstance(text, Said):
             return self(text.text, **text.values)
         said = self._catalogue.gettext(text) if text else text
@@ -72,7 +72,7 @@ class Tongue:
         return said.format(**told) if told else said
 
     def told(self, text: str) -> str:
-        """Say in this language what is still to be translated; what is not of ours stays as it is."""
+        """Translate a text that siaga112 wrote; anything else stays as it is."""
         return self(text) if isinstance(text, Said) else text
 
     def number(self, count: int) -> str:

@@ -416,7 +416,7 @@ async def test_a_loop_that_stands_still_while_the_parts_end_ends_the_process(run
 
 
 async def test_whoever_reads_the_log_may_go(running: Running) -> None:
-    """A log that takes no more lines ends no part, and the parts that fail meanwhile begin anew as ever."""
+    """A log that takes no more lines ends no part, and the parts that fail meanwhile start again as usual."""
     await running.start()
     await running.silence()
     await end_private_redis(running.home / "state")

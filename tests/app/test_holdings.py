@@ -1,4 +1,4 @@
-"""All stored personal data is counted, and each kind says how long it is kept."""
+"""All stored personal data is counted, and each kind has its time limit."""
 
 import sqlite3
 from contextlib import closing

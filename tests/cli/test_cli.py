@@ -548,7 +548,7 @@ async def test_while_redis_is_away_people_go_on_and_are_told(live: Shell) -> Non
 
 
 async def test_a_redis_of_the_daemons_user_alone_is_one_line(live: Shell) -> None:
-    """A user without access to the state directory is told to run the command as its owner."""
+    """A user without access to the state directory learns to run the command as its owner."""
     if os.geteuid() != 0:
         pytest.skip("only root may run a command as another user")
     live.home.chmod(0o755)

@@ -1,4 +1,4 @@
-"""What a person reads when something is wrong: one line of ours, with the remedy."""
+"""What a person reads when something is wrong: one line, with the remedy."""
 
 import asyncio
 import json
@@ -258,7 +258,7 @@ def test_what_redis_does_wrong_is_told_in_our_words(
     ],
 )
 def test_what_the_system_says_is_told_in_a_few_words(error: BaseException, says: str) -> None:
-    """An error of the system is told in a few words, also where a driver has wrapped it."""
+    """An error of the system is shown in a few words, also if a driver has wrapped it."""
     wrapped = RuntimeError("Error 111 connecting")
     wrapped.__cause__ = error
     assert plainly(error) == plainly(wrapped) == says

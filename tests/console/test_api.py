@@ -431,7 +431,7 @@ async def test_who_does_not_see_the_shift_is_told_no_name_and_nothing_that_peopl
 
 @pytest.mark.parametrize("change", [{"revoked_at": 1}, {"until": 1}, {"numbers": False}])
 async def test_a_stream_ends_with_the_right_to_it(centre: Centre, change: dict[str, Any]) -> None:
-    """Nothing more is told to a program whose token ends or may see less: it must come again."""
+    """A program receives nothing more once its token ends or may see less: it must come again."""
     token, records = await centre.give_token(Role.SUPERVISOR), centre.site.store.records
     stream = told(centre, "?types=call.ended", token=token)
     first = asyncio.ensure_future(anext(stream))

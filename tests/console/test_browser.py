@@ -217,7 +217,7 @@ async def test_the_evidence_sheet_prints_on_one_page(busy: Centre, lang: str) ->
 
 
 async def test_an_operator_marks_the_call_that_goes_on(busy: Centre) -> None:
-    """A mark that an operator sets during a call is kept until the call is over."""
+    """A mark that an operator sets during a call stays until the call is over."""
     async with browser(busy.url, size=WIDTHS["telephone"]) as tab:
         await tab.login(BUDI, PASSWORD)
         await tab.open("/shift")

@@ -48,7 +48,7 @@ async def test_unblocking_grants_the_objection(centre: Centre) -> None:
 
 
 async def test_two_supervisors_decide_the_same_objection_and_the_second_is_told(centre: Centre) -> None:
-    """A supervisor who decides an appeal second is told who decided first."""
+    """The second supervisor to decide an appeal sees who decided first."""
     first, second = await centre.login("Supervisor"), await centre.login("Supervisor")
     to = f"/caller/{centre.site.hiding.hide(BLOCKED)}"
     await first.done(f"{to}/appeal", reason=WHY)

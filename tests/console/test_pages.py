@@ -174,7 +174,7 @@ async def test_a_proposal_that_does_not_tell_of_a_report_is_asked_about(centre: 
 async def test_two_supervisors_decide_the_same_proposal_and_the_second_is_told_who_was_first(
     centre: Centre,
 ) -> None:
-    """A supervisor who decides a proposal second is told who decided first, and changes nothing."""
+    """The second supervisor to decide a proposal sees who decided first, and changes nothing."""
     first, second = await centre.login("Supervisor"), await centre.login("Supervisor")
     to = f"/caller/{centre.site.hiding.hide(PROPOSED)}"
     assert "is blocked until" in await first.done(f"{to}/confirm", reason="agreed", back="/waiting")
@@ -239,7 +239,7 @@ async def test_a_call_back_is_taken_tried_and_closed(centre: Centre) -> None:
     _, text = await browser.get("/callbacks")
     assert f'href="tel:{MISSED}"' in text
     assert f'href="tel:{MISSED}"' not in (await (await centre.login("Operator")).get("/callbacks"))[1]
-    assert "was called in vain (1 time)" in await browser.done(to, did="tried", note="busy")
+    assert "was called 1 time without success" in await browser.done(to, did="tried", note="busy")
     assert "is off the list (1 call)" in await browser.done(to, did="reached", note="all is well")
     assert (await centre.record(MISSED)).missed == ()
 
@@ -461,7 +461,7 @@ async def test_privacy_gives_and_erases_what_is_held(centre: Centre) -> None:
 async def test_what_erasing_left_in_files_is_said_as_the_command_says_it(
     centre: Centre, trouble: str
 ) -> None:
-    """Nobody writes to a citizen that all is erased while a file of ours has the number."""
+    """While one of our files has the number, nobody writes to a citizen that all is erased."""
     site = centre.site
     if trouble == "a file":
         (site.settings.state_dir / "outbox.db").write_text("no database")
@@ -469,7 +469,7 @@ async def test_what_erasing_left_in_files_is_said_as_the_command_says_it(
     else:  # the private one, which is not there to write its file
         private = site.settings.redis.model_copy(update={"url": SecretStr("embedded")})
         site.settings = site.settings.model_copy(update={"redis": private})
-        wanted = "erased, but Redis has not written its file anew: the number is in it"
+        wanted = "erased, but Redis has not rewritten its file: the number is in it"
     fields = {"number": GENUINE, "again": GENUINE, "reason": "asked by letter"}
     told = await (await centre.login("Privacy")).done("/forget", **fields)
     assert told.startswith(f"bad: {wanted}")

@@ -1,4 +1,4 @@
-"""Records held as evidence are kept, and a forgotten number is removed from what people wrote."""
+"""Records kept as evidence outlive forget, and a forgotten number goes from what people wrote."""
 
 from dataclasses import replace
 
@@ -29,7 +29,7 @@ def aged(hold: Hold | None = None) -> CallerRecord:
 
 
 def test_what_is_kept_as_evidence_stays_whatever_its_age() -> None:
-    """A record held as evidence keeps everything, whatever its age, and does not expire."""
+    """A record kept as evidence keeps everything, whatever its age, and does not expire."""
     record = aged(HELD)
     assert prune(record, NOW, RULES) == record
     assert forget_after(record, RULES) is None

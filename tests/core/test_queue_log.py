@@ -26,7 +26,7 @@ CALLS = {
     ),
     "left by the caller": ([ENTER, line("ABANDON", "1", "1", "9")], "abandoned left_queue"),
     "left, with an empty wait": ([ENTER, line("ABANDON", "1", "1", "")], "abandoned left_queue"),
-    "lost by a failure of ours": ([ENTER, line("SYSCOMPAT"), line("ABANDON", "1", "1", "9")], None),
+    "lost by a failure of siaga112": ([ENTER, line("SYSCOMPAT"), line("ABANDON", "1", "1", "9")], None),
     "given up": ([ENTER, line("EXITWITHTIMEOUT", "1", "1", "60")], "unserved queue_timeout"),
     "emptied": ([ENTER, line("EXITEMPTY", "1", "1", "60")], "unserved queue_empty"),
     "entered, and no more is written": ([ENTER], None),

@@ -63,7 +63,7 @@ async def proceeds(pbx: Asterisk, seen: Observer) -> float:
 
 @pytest.mark.fault("agi_frozen", "agi_timeout", "agi_zombie")
 async def test_a_frozen_daemon_costs_a_caller_two_seconds(version: Version, measured: Measured) -> None:
-    """With the daemon frozen, a call proceeds, its timeout is kept, and a hang-up leaves no channel."""
+    """With the daemon frozen, a call proceeds within its timeout, and a hang-up leaves no channel."""
     async with probe(version) as (pbx, seen), running(pbx, CONFIG) as daemon:
         daemon.signal(signal.SIGSTOP)
         measured("proceeds after", await proceeds(pbx, seen), "s", at_most=GUARD_SECONDS)

@@ -100,7 +100,7 @@ async def test_a_forgotten_number_is_in_no_file(measured: Measured) -> None:
             assert {name.partition("-")[0] for name in before} >= {"outbox.db.damaged", "siaga112.db.version"}
             told = await done(daemon, "forget", NUMBER, "--yes", "--reason", "asked")
             assert "2 entries set aside, 4 damaged files" in told
-            assert "Redis has written its file anew" in told
+            assert "Redis has rewritten its file" in told
             after = hits(state)
             measured("places with the number", sum(after.values()), at_most=0)
             assert after == {}

@@ -56,7 +56,7 @@ def changed(expression: str) -> Panel:
 async def test_a_promise_is_kept_or_missed(
     tmp_path: Path, value: str, kept: Literal[">=", "<="], state: str
 ) -> None:
-    """A figure is one series labelled with whether its promise is kept; at the limit it is."""
+    """A figure is one series, labelled by whether its promise is kept; at the limit it is."""
     async with serving(tmp_path, "") as prometheus:
         found = await prometheus.at(against(f"vector({value})", "vector(0.9)", kept), time.time())
     assert [(one.labels["promise"], one.samples[0][1]) for one in found] == [(state, float(value))]

@@ -23,7 +23,7 @@ RELOADS: Final = ("dialplan reload", "manager reload", "module reload features",
 
 
 class Foreign(Asterisk):
-    """A PBX whose configuration is somebody else's and has nothing of ours, not even in a comment."""
+    """A PBX with somebody else's configuration, which names siaga112 nowhere, not even in a comment."""
 
     files: ClassVar[dict[str, str]]
     sounds: ClassVar[str]

@@ -53,7 +53,7 @@ async def kept() -> AsyncIterator[tuple[asyncio.subprocess.Process, list[str]]]:
 
 
 async def shell(line: str) -> str:
-    """Run a line in a shell with nothing of ours in its environment; return what it printed."""
+    """Run a line in a shell with none of our variables in its environment; return what it printed."""
     process = await asyncio.create_subprocess_exec(
         *("sh", "-ec", line),
         cwd="/",

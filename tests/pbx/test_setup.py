@@ -321,7 +321,7 @@ async def test_an_upgrade_changes_what_has_changed_and_one_that_fails_leaves_the
 
 
 async def test_edits_since_are_shown_and_kept_by_undo() -> None:
-    """Undo keeps an admin's comment; if a line of ours was edited, it stops before it changes anything."""
+    """Undo keeps an admin's comment; if one of our lines was edited, it stops before it changes anything."""
     async with bench("22", Plain, "from-telco") as here:
         await here.setup("--apply", "--site", "serang")
         dialplan = here.pbx.folder / "etc/extensions.conf"

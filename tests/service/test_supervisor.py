@@ -591,7 +591,7 @@ async def test_what_people_wrote_of_a_forgotten_number_stays_without_it(office: 
 
 
 async def test_who_is_kept_as_evidence_is_neither_pruned_nor_forgotten(office: Office) -> None:
-    """A record held as evidence is neither pruned nor forgotten until it is released."""
+    """A record kept as evidence is neither pruned nor forgotten until it is released."""
     held = await office.supervisor.hold(CALLER, "police report 17")
     before = await office.supervisor.record(CALLER)
     assert (held, before.hold) == (before.hold, Hold(office.now, "ratna", "police report 17"))

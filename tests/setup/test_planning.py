@@ -196,7 +196,7 @@ def test_a_file_that_is_included_and_not_there_stops_everything() -> None:
 
 
 def test_a_file_of_ours_that_somebody_edited_is_left_alone() -> None:
-    """A file of ours that somebody edited is not written; a note names it."""
+    """A file of setup's that somebody edited is not written; a note names it."""
     path = f"{ETC}/extensions_siaga112.conf"
     found = replace(facts(PLAIN), there={path: b"; mine\n"})
     made = planned(found)
@@ -226,7 +226,7 @@ def test_a_queue_with_a_gosub_of_its_own_keeps_it() -> None:
 
 
 def test_the_line_of_a_queue_goes_away_with_the_queue() -> None:
-    """The line is in the queue's own section, not in a section of ours that would outlive the queue."""
+    """The line is in the queue's own section, not in a section that would outlive the queue."""
     made = planned(facts(PLAIN))
     assert "[operators]\nmembergosub = siaga112-operator\nstrategy" in text(made, f"{ETC}/queues.conf")
 
@@ -239,7 +239,7 @@ def test_an_extension_that_is_matched_by_the_callers_number_asks_too() -> None:
 
 
 def test_edits_since_are_kept_when_ours_are_taken_back() -> None:
-    """Lines before, between and after ours stay; if a line of ours was edited, a person decides."""
+    """Lines before, between and after ours stay; if one of our lines was edited, a person decides."""
     before = "[a]\none\ntwo\n"
     ours = "[a]\nours\none\ntwo\nlast of ours\n"
     assert taken_back(before, ours, ours) == before
@@ -325,7 +325,7 @@ def test_where_an_address_is_a_credential_carrying_over_is_left_to_a_person() ->
 
 @pytest.mark.parametrize("odd", ["\x0c", "\u2028", "\x85", "\r"])
 def test_only_a_line_feed_ends_a_line(odd: str) -> None:
-    """A form feed, or a separator that came with pasted text, moves no line of ours to another place."""
+    """A form feed, or a separator that came with pasted text, moves none of our lines to another place."""
     queues = f"[general]\n; one{odd}two\n[sales]\n[operators]\nstrategy = ringall\n"
     extensions = f"; one{odd}two\n{PLAIN['extensions.conf']}"
     made = planned(facts({**PLAIN, "queues.conf": queues, "extensions.conf": extensions}))

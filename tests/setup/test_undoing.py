@@ -129,7 +129,7 @@ def test_an_undo_shows_no_secret(bench: Bench) -> None:
 
 
 def test_a_file_of_ours_is_known_again_where_its_folder_is_a_link(bench: Bench) -> None:
-    """Asterisk's configuration may be on a shared disk: an upgrade there may write our files anew."""
+    """Asterisk's configuration may be on a shared disk: an upgrade there may rewrite our files."""
     real = bench.etc.with_name("shared")
     bench.etc.rename(real)
     bench.etc.symlink_to(real)
@@ -160,7 +160,7 @@ def test_a_plan_shows_what_it_changes_in_a_file_that_is_no_utf_8(bench: Bench) -
 def test_what_a_full_disk_keeps_from_being_undone_is_undone_later(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The file as it was before is kept until it is back in its place."""
+    """The earlier file stays beside until it is back in its place."""
     path = bench.etc / "extensions.conf"
     path.write_text("[a]\n", "utf-8")
     bench.applied([edit(path, b"[a]\n" + OURS.encode())])

@@ -37,7 +37,7 @@ def _shut(path: Path) -> None:
 
 
 def read(path: Path, longest: int = 64 * 1024) -> bytes:
-    """Read a small file of ours, at most `longest` bytes.
+    """Read a small file that siaga112 wrote, at most `longest` bytes.
 
     Raises:
         OSError: from the system; also if the path is a symbolic link.

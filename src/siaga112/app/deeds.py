@@ -63,7 +63,7 @@ class Deeds:
         still blocked.
 
         Raises:
-            AskFirstError: without `yes`, if blocking any of them needs confirmation; then none is blocked.
+            AskFirstError: without `yes`, if blocking any of them needs confirmation; then nobody is blocked.
             RefusedError: if there is only one and it cannot be blocked.
 
         """
@@ -160,8 +160,8 @@ class Deeds:
         record = await self.supervisor.attempt(caller, tried=True, note=note)
         tries = record.attempt.tries if record.attempt else 0
         return self.t.many(
-            "{who} was called in vain ({count} time)",
-            "{who} was called in vain ({count} times)",
+            "{who} was called {count} time without success",
+            "{who} was called {count} times without success",
             tries,
             who=caller,
         )

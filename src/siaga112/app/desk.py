@@ -36,7 +36,7 @@ class Swept:
 
 
 async def forget_in_files(settings: Settings, spelled: re.Pattern[str]) -> Swept:
-    """Remove a matching number from all files of ours, after the store has erased it.
+    """Remove a matching number from all our files, after the store has erased it.
 
     Raises:
         SiagaError: if a file cannot be changed.
@@ -66,5 +66,5 @@ def require_rewritten(settings: Settings, swept: Swept) -> None:
 
     """
     if settings.embedded_redis and not swept.rewritten:
-        said = say("erased, but Redis has not written its file anew: the number is in it; {again}")
+        said = say("erased, but Redis has not rewritten its file: the number is in it; {again}")
         raise SiagaError(said, again=_AGAIN)

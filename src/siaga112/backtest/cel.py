@@ -176,7 +176,7 @@ class CelReader:
         return key, [*map(tuple, held.rows)], held.cut
 
     def judge(self, settled: Settled) -> Iterator[Past]:
-        """Yield the past call, if it was one of ours."""
+        """Yield the past call, if it came in over our trunk."""
         key, values, cut = settled
         rows = [*map(CelRow._make, values)]
         past = read(CallId(key), rows, self._dialplan, self._rules, cut=cut)
@@ -427,7 +427,7 @@ def _entered(own: list[CelRow], bridge: str) -> Millis:
 
 
 def _in_vain(row: CelRow) -> bool:
-    """Return whether a row is the end of a channel that had rung somebody in vain."""
+    """Return whether a row is the end of a channel that rang somebody without an answer."""
     return row.event == "HANGUP" and _extra(row.extra).get("dialstatus", "") not in {"", "ANSWER"}
 
 

@@ -245,9 +245,7 @@ def _side_by_side(results: Sequence[Result], *, marks: bool) -> None:
         if result.policy != result.rules.title:
             printing.wrapped(_titled(result))
     if not marks:
-        printing.wrapped(
-            "No call in these files has an operator's mark: which of the price were genuine is not told."
-        )
+        printing.wrapped("No call in these files has an operator's mark: which were genuine is unknown.")
     untimed = max(result.untimed for result in results)
     if untimed:
         printing.wrapped(f"Of up to {untimed:,} answered calls the files do not tell how long they talked.")

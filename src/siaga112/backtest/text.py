@@ -16,7 +16,7 @@ _CHUNK: Final = 1 << 16
 
 
 def messages(path: Path, data: BufferedReader, told: Callable[[int, int], None]) -> Iterator[bytes]:
-    """Yield the messages of a capture; call `told` with the messages and bytes read since the last call.
+    """Yield the messages of a capture; call `told` with the messages and bytes since the last call.
 
     Raises:
         SiagaError: if a compressed file is damaged or a message has no end.

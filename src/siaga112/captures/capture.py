@@ -1,8 +1,8 @@
 """A capture: a stretch of a PBX's AMI stream as a file, with the results expected of it.
 
-The file is the stream itself, message by message as Asterisk wrote it. It starts with a message of our own
+The file is the stream itself, message by message as Asterisk wrote it. The recorder adds a first message
 that names the parts of the dialplan and how numbers are written there, so that a capture can be replayed
-anywhere. Where the recorder lost the PBX or found it again, the file has another message of ours.
+anywhere. Where the recorder lost the PBX or found it again, it adds another one.
 
     Capture: siaga112/1
     Asterisk: 22.10.1

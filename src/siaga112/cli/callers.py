@@ -199,7 +199,7 @@ def _forget_in_files(spelled: re.Pattern[str], t: Tongue) -> None:
         printing.wrapped(t("until PostgreSQL has vacuumed its tables the number is in its files: VACUUM"))
     require_rewritten(config, swept)
     if swept.rewritten:
-        printing.wrapped(t("Redis has written its file anew: nothing of the number is in it"))
+        printing.wrapped(t("Redis has rewritten its file: the number is not in it"))
     else:
         printing.wrapped(
             t("until Redis rewrites its append-only file the number is in it: redis-cli BGREWRITEAOF")

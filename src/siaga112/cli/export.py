@@ -180,7 +180,7 @@ async def _days(supervisor: Supervisor, folder: Path, since: str, until: str, to
             bar(nth / len(asked.days))
     t = speaker()
     return t(
-        "{days} written anew, {calls}; {all} in all",
+        "{days} rewritten, {calls}; {all} in all",
         days=t.many("{count} day", "{count} days", written),
         calls=t.many("{count} call", "{count} calls", calls),
         all=t.many("{count} day", "{count} days", len(made.days)),

@@ -86,7 +86,7 @@ class Api:
             raise self._unreached(error) from error
 
     def _unreached(self, error: Exception) -> UnreachableError:
-        at, why = self._root.removesuffix("/api/v1/"), plainly(error) or Said("no answer of ours")
+        at, why = self._root.removesuffix("/api/v1/"), plainly(error) or Said("no answer from siaga112")
         said = say("the console at {at}: {why}; does it run (siaga112 run --only console), is that it?")
         return UnreachableError(said, at=at, why=why)
 

@@ -73,7 +73,7 @@ def _carry_over(by: str, *, forget: bool) -> None:
         printing.wrapped(t("there was nothing of an older siaga112 in Redis"))
         return
     for held, why in done.unreadable.items():
-        left = t(say("left in Redis, for it cannot be read: {name} ({why})"), name=held.place, why=why)
+        left = t(say("left in Redis, because it cannot be read: {name} ({why})"), name=held.place, why=why)
         printing.plain(f"siaga112: {left}", err=True)
     if forget:
         printing.wrapped(t("what the older siaga112 kept in Redis is deleted"))

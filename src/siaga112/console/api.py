@@ -350,7 +350,7 @@ async def sheet(
     number: NumberInPath,
     visitor: Annotated[Visitor, program(Permission.DECIDE)],
     format_: Annotated[Form, Query(alias="format", description="As HTML, or as PDF.")] = Form.HTML,
-    lang: Annotated[Language | None, Query(description="In which language, else the site's.")] = None,
+    lang: Annotated[Language | None, Query(description="In which language; without it, the site's.")] = None,
 ) -> Response:
     """Return the evidence sheet for the citizen, one A4 page. The audit trail notes the access."""
     site = console(request)
@@ -389,7 +389,7 @@ async def erase(site: Console, visitor: Visitor, number: str, reason: str) -> st
     """Erase everything stored about a caller, in the records and in our files.
 
     Raises:
-        SiagaError: if the records have forgotten the caller, and a file of ours has not.
+        SiagaError: if the records have forgotten the caller, and one of our files has not.
 
     """
     caller = site.number(number)

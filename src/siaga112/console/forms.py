@@ -61,7 +61,7 @@ def _trusted(request: Request, visitor: Visitor, csrf: str) -> None:
 
     """
     if _foreign(request) or not same(csrf, visitor.csrf):
-        raise MayNotError(say("the form is not of this session: go back, load the page anew, and try again"))
+        raise MayNotError(say("the form is not of this session: go back, reload the page, and try again"))
 
 
 def _foreign(request: Request) -> bool:

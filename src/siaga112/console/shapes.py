@@ -533,7 +533,7 @@ class NewMark(_Shape):
 
 
 class Attempted(_Shape):
-    """The result of a call-back: taken on, tried in vain, or the caller reached."""
+    """The result of a call-back: taken on, tried without success, or the caller reached."""
 
     did: Literal["take", "tried", "reached"]
     note: Text = ""

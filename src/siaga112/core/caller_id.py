@@ -270,7 +270,7 @@ def masked(caller: str) -> str:
 
 
 def masked_in(text: str) -> str:
-    """Mask each caller in a text of ours, where callers stand in the stored form."""
+    """Mask each caller in a text that siaga112 wrote, where callers stand in the stored form."""
     return _KEPT.sub(lambda found: masked(found[0]), text)
 
 

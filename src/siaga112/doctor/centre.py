@@ -208,7 +208,7 @@ def prompts(seen: Examined) -> Iterator[Line]:
             )
         if CONTACT in lacking:
             yield warn(
-                f"a blocked caller is not told in {language} where to object: there is no {CONTACT}",
+                f"a blocked caller does not hear in {language} where to object: there is no {CONTACT}",
                 f"record {folder}/sounds/{language}/{CONTACT}.wav, or in our source: "
                 f"make prompts CONFIG={seen.wanted.config} TO={folder}/sounds",
             )

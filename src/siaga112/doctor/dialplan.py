@@ -197,7 +197,7 @@ def _asks_for_key(step: Step) -> bool:
 
 
 def dialled(_: PbxSeen, inside: PbxInside, wanted: Wanted, __: Shipped) -> Iterator[Line]:
-    """Check that the configured numbers of ours can be dialled at all."""
+    """Check that the dialplan has an extension for each configured number."""
     names = [name for context in wanted.trunk_contexts for name in entries(inside.contexts, context)]
     for number in wanted.numbers:
         if not any(fits(name, number) for name in names):

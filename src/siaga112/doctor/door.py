@@ -24,8 +24,8 @@ def console(seen: Examined) -> Iterator[Line]:
     taken = f"ss -ltnp 'sport = {port}' shows it; end it, or in [console] of {wanted.config}: port"
     if found.stranger:
         yield fail(
-            f"{wanted.console} is answered by a process of the user {found.stranger}, "
-            "who is told people's passwords",
+            f"{wanted.console} belongs to a process of the user {found.stranger}, "
+            "which receives people's passwords",
             taken,
         )
     elif not found.why and not found.ours:
@@ -97,7 +97,7 @@ _FLAWED: Final = {
     Flaw.EXPIRED: ("the console's certificate has expired: browsers refuse it", "{renew}"),
     Flaw.EARLY: (
         "the console's certificate is not yet valid: browsers refuse it",
-        "is this machine's clock right (timedatectl)? else wait, or have it signed anew",
+        "is this machine's clock right (timedatectl)? if it is, wait, or have a new one signed",
     ),
     Flaw.NAME: (
         "the console's certificate is for another name than {name}: {detail}",

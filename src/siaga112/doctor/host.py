@@ -41,7 +41,7 @@ def agi_round_trip(seen: Examined) -> Iterator[Line]:
     elif agi.variables.get("SIAGA_VERDICT") != "ALLOW":
         yield fail(
             f"{where} does not answer as siaga112 does",
-            f"in [agi] of {wanted.config}: host and port of ours",
+            f"in [agi] of {wanted.config}: the host and port of siaga112",
         )
     elif (reason := agi.variables.get("SIAGA_REASON", "")) not in _HEALTHY:
         yield fail(
@@ -224,7 +224,8 @@ def queue_log(seen: Examined) -> Iterator[Line]:
         )
     elif wanted.queue_log and _is_stale(seen):
         yield warn(
-            f"{wanted.queue_log} has not been written since the PBX began: it is another's, or none is kept",
+            f"{wanted.queue_log} has not been written since the PBX began: "
+            "another PBX writes it, or none does",
             "in [pbx] of "
             f"{wanted.config}: queue_log as the PBX has it (on it: asterisk -rx 'logger show channels'; "
             "logger.conf [general]: queue_log = yes)",

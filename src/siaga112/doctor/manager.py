@@ -126,7 +126,7 @@ def read_classes(pbx: PbxSeen, user: ManagerUser, _: Shipped) -> Iterator[Line]:
             RELOAD,
         )
     elif more := user.read - CLASSES.keys():
-        yield warn(f"the user is told more than siaga112 needs: read = {', '.join(sorted(more))}", line)
+        yield warn(f"the user receives more than siaga112 needs: read = {', '.join(sorted(more))}", line)
     elif not missing:
         yield ok(f"read = {','.join(CLASSES)}")
 

@@ -92,7 +92,7 @@ def persistence(redis: RedisSeen, _: Wanted) -> Iterator[Line]:
     elif not all(server.append_only for server in redis.servers):
         yield warn(
             "Redis keeps no append-only file: after its restart callers go through until the block list is "
-            "made anew",
+            "made again",
             "in redis.conf: appendonly yes (at once: redis-cli CONFIG SET appendonly yes)",
         )
     else:

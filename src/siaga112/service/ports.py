@@ -221,7 +221,7 @@ class CallerRecords(Recording, Protocol):
         """Return the number of open appeals and when the first is due, without loading records."""
 
     async def holds(self) -> Sequence[CallerRecord]:
-        """Return the records that are held as evidence, the oldest hold first."""
+        """Return the records that are kept as evidence, the oldest hold first."""
 
     async def missed(self) -> Sequence[CallerRecord]:
         """Return the records of all callers who wait for a call-back, the longest wait first."""

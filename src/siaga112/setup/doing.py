@@ -225,7 +225,7 @@ class Doer:
             return found, f"{file.path} was changed since", ""
         edits = difference(file.path, ours, readable(found))
         if before is None or found is None:
-            return found, edits, ""  # somebody edited or deleted a file of ours
+            return found, edits, ""  # somebody edited or deleted a file that setup wrote
         texts = (content.decode("utf-8", "surrogateescape") for content in (before, after, found))
         merged = taken_back(*texts)
         if merged is None:

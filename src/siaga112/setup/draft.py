@@ -71,7 +71,7 @@ class Draft:
             return
         if self.facts.pbx.freepbx and path.startswith(f"{self.etc}/") and not path.endswith(FREEPBX_KEEPS):
             self.problems.append(
-                f"{path} is FreePBX's own, which writes it anew: put the line in by hand (manual)"
+                f"{path} is FreePBX's own, which rewrites it: put the line in by hand (manual)"
             )
             return
         self.files[path] = text
@@ -80,7 +80,7 @@ class Draft:
     def put(
         self, path: str, content: bytes, mode: int = 0o644, group: str = "", folder: int = 0o755
     ) -> Iterator[Write]:
-        """Install a file of ours; one that somebody has edited is left alone."""
+        """Install a file; one that somebody has edited stays as it is."""
         before = self.there.get(path)
         if before == content:
             return

@@ -130,7 +130,7 @@ def look(
     """Examine everything. `installed`: what earlier setups wrote, by paths without links.
 
     Raises:
-        SiagaError: if a file of the PBX or of ours cannot be read.
+        SiagaError: if a file of the PBX or of siaga112 cannot be read.
         UnreachableError: if Asterisk does not answer.
 
     """

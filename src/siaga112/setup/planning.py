@@ -125,7 +125,7 @@ def _against(facts: Facts, *, service: bool) -> Iterator[str]:
     yield from (f"{path} cannot be read: run as root" for path in facts.unreadable)
     for name in ("extensions.conf", "manager.conf", "features.conf", "queues.conf"):
         for missing in read(f"{pbx.etc}/{name}", facts.files, pbx.etc).missing:
-            yield f"{missing}, which is not there: Asterisk would not read {name} anew; put that right first"
+            yield f"{missing}, which is not there: Asterisk would not reload {name}; put that right first"
     extensions = read(f"{pbx.etc}/extensions.conf", facts.files, pbx.etc)
     users = read(f"{pbx.etc}/users.conf", facts.files, pbx.etc)
     other = ways.pending(extensions, users, facts.live.contexts, facts.live.registrars)

@@ -214,17 +214,17 @@ def _strike(entry: Entry, now: Now | None, mode: Mode, rules: PolicyRules, t: To
         (finding.mark is not Mark.PRANK, say("no strike")),
         (
             record is None or not call.identified,
-            say("no strike, for there is no number that the dialplan confirmed"),
+            say("no strike: the dialplan confirmed no number"),
         ),
         (
             record is not None and record.allow is not None,
-            say("no strike, for the caller is on the allow list"),
+            say("no strike: the caller is on the allow list"),
         ),
-        (mode is Mode.OFF, say("no strike, for the mode is off")),
-        (not call.complete, say("no strike, for the call was not seen whole")),
-        (not call.timed, say("no strike, for the PBX's clock and our own were too far apart then")),
-        (not call.alone, say("no strike, for another call of the number was up then")),
-        (True, say("no strike, for the policy does not count it")),
+        (mode is Mode.OFF, say("no strike: the mode is off")),
+        (not call.complete, say("no strike: the call was not seen whole")),
+        (not call.timed, say("no strike: the PBX's clock and our own were too far apart then")),
+        (not call.alone, say("no strike: another call of the number was up then")),
+        (True, say("no strike: the policy does not count it")),
     )
     return t(next(text for holds, text in why if holds))
 

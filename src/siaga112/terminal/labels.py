@@ -126,7 +126,7 @@ _LABELS: Final[dict[type[StrEnum], dict[str, str]]] = {
         ScreenReason.DEADLINE: say("the answer came too late"),
         ScreenReason.STORE_DOWN: say("the store was away"),
         ScreenReason.STORE_ERROR: say("the store reported an error"),
-        ScreenReason.INTERNAL_ERROR: say("a mistake of ours"),
+        ScreenReason.INTERNAL_ERROR: say("a fault in siaga112"),
         ScreenReason.BAD_REQUEST: say("the question was not understood"),
         ScreenReason.STOPPING: say("the daemon was stopping"),
     },
@@ -147,7 +147,7 @@ _LABELS: Final[dict[type[StrEnum], dict[str, str]]] = {
     },
     Spared: {
         Spared.MODE_OFF: say("the mode was off"),
-        Spared.STARTING: say("the daemon had begun anew, and did not know yet whether the mode was off"),
+        Spared.STARTING: say("the daemon had just started, and did not know yet whether the mode was off"),
         Spared.SURGE: say("a surge: callers waited too long, or no operator was logged in"),
         Spared.ALLOW_LISTED: say("the caller was on the allow list"),
         Spared.OVERLAP: say("another call of the number was up at the same moment"),

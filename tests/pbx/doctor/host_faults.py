@@ -478,7 +478,7 @@ FAULTS: Final = (
         "the queue_log is another PBX's",
         "warn",
         "queue_log",
-        "…/queue_log has not been written since the PBX began: it is another's, or none is kept",
+        "…/queue_log has not been written since the PBX began: another PBX writes it, or none does",
         "in [pbx] of {config}: queue_log as the PBX has it (on it: asterisk -rx 'logger show channels'; "
         "logger.conf [general]: queue_log = yes)",
         arrange=old_queue_log,
@@ -602,7 +602,7 @@ FAULTS: Final = (
         "another user has the console's port",
         "fail",
         "console",
-        "127.0.0.1:… is answered by a process of the user nobody, who is told people's passwords",
+        "127.0.0.1:… belongs to a process of the user nobody, which receives people's passwords",
         "ss -ltnp 'sport = …' shows it; end it, or in [console] of {config}: port",
         arrange=strange_console,
     ),
@@ -659,7 +659,7 @@ FAULTS: Final = (
         "fail",
         "certificate",
         "the console's certificate is not yet valid: browsers refuse it",
-        "is this machine's clock right (timedatectl)? else wait, or have it signed anew",
+        "is this machine's clock right (timedatectl)? if it is, wait, or have a new one signed",
         arrange=certified(ago=-2),
     ),
     Fault(

@@ -82,7 +82,7 @@ SCENARIOS = (
     Scenario("dial_no_answer", "The operator's phone rings in vain.",
              ("unserved no_answer",), wait_it_out, serve=(f"Dial({PHONE},1)", "Hangup()")),
     Scenario("dial_no_answer_then_left",
-             "The operator's phone rings in vain; the caller hangs up while told so.",
+             "The operator's phone rings in vain; the caller hangs up during the apology.",
              ("unserved no_answer",), told_and_left,
              serve=(f"Dial({PHONE},1)", "Playback(siaga112/no-operator)", "Hangup()")),
     Scenario("dial_refused", "The operator refuses the call.",

@@ -236,7 +236,7 @@ SCENARIOS = (
              queues={"left-announcement": f"announce=siaga112/notice\nmember => {PHONE}"}),
     Scenario("queue_timeout", "No operator answers; the queue gives up and the PBX says so.",
              (TIMEOUT,), wait_it_out, operators=(NEVER_ANSWERS,), queue_timeout=1),
-    Scenario("queue_timeout_then_left", "The queue gives up; the caller hangs up while hearing so.",
+    Scenario("queue_timeout_then_left", "The queue gives up; the caller hangs up during the apology.",
              (TIMEOUT,), leave_while_told, operators=(NEVER_ANSWERS,), queue_timeout=1),
     Scenario("queue_operators_busy", "Every operator is busy until the queue gives up.",
              (TIMEOUT,), wait_it_out, operators=(BUSY,), queue_timeout=2),

@@ -44,7 +44,7 @@ class _Page:
         self.outcomes.update((version, expected.outcome) for expected in header.expected)
         self.cells[name, version] = "<br>".join(
             f"{e.outcome}, {e.reason}{_more(came[CallId(e.call)])}" for e in header.expected
-        ) or "no call of ours"  # fmt: skip
+        ) or "no incoming call"  # fmt: skip
 
 
 def _more(entry: Entry) -> str:

@@ -124,7 +124,7 @@ class _Questions:
         begun = next(filter(None, map(_BEGUN.match, self._told())), None)
         queues = await self._queues()
         return PbxSeen(
-            version=str(version or "(version not told)"),
+            version=str(version or "(version unknown)"),
             ahead=ahead,
             booted=begun is not None,
             queues=queues if queues is None or not version else await self._with_phones(queues),
