@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page, async_playwright, expect
 
 from tests.lab.chromium import FLAGS
 
@@ -31,7 +31,8 @@ class Tab:
     async def login(self, name: str, password: str) -> None:
         """Log in with the keyboard alone."""
         await self.open("/login")
-        await self.page.wait_for_function("document.activeElement.name === 'name'")
+        # Not `wait_for_function`: without JavaScript a busy Chromium may never draw the frame it waits for.
+        await expect(self.page.locator("[name=name]")).to_be_focused(timeout=PATIENCE_MILLIS)
         await self.page.keyboard.type(name)
         await self.page.keyboard.press("Tab")
         await self.page.keyboard.type(password)
