@@ -1,6 +1,9 @@
 """How a report asks the database."""
 
+import asyncio
+import gc
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -62,3 +65,25 @@ async def test_stores_beside_each_other_count_in_turns() -> None:
     stores[1].noted.clear()
     await reporter.report(of_days(date(2019, 1, 1), date(2019, 1, 2), ZONE), _FOUR_PARTS.end)
     assert [store.noted for store in stores] == [["asked 1"], ["asked 1"]]
+
+
+def test_a_report_on_a_database_that_is_gone_fails_once() -> None:
+    """If every store fails, the report raises one error, and asyncio prints none of the others."""
+    noise: list[dict[str, Any]] = []
+
+    async def report() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: noise.append(context))
+        reporter = Reporter((_Gone(), _Gone()), "serang", (), 10 * SECOND, 0.9)
+        await reporter.report(_FOUR_PARTS, _FOUR_PARTS.end)
+
+    with pytest.raises(StoreDownError):
+        asyncio.run(report())
+    gc.collect()
+    assert noise == []
+
+
+class _Gone(MemoryStore):
+    """A store whose database is gone."""
+
+    async def counted(self, *_: object) -> Counted:
+        raise StoreDownError("gone")
