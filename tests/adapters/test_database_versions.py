@@ -1,5 +1,6 @@
 """The versions of the tables in SQLite and PostgreSQL: made, checked, migrated to ours."""
 
+import re
 import secrets
 import shutil
 import sqlite3
@@ -74,8 +75,49 @@ def columns(engine: Engine) -> set[str]:
     return {column["name"] for column in inspect(engine).get_columns("call")}
 
 
+def test_the_steps_lead_to_the_tables_that_an_empty_database_gets(
+    engine: Engine, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """All migrations from the first on make the same tables, indexes and views as an empty database gets."""
+    migrate(engine)
+    if engine.dialect.name == "sqlite":
+        other = connect(f"sqlite:///{tmp_path}/stepwise.db")
+    else:
+        server: Postgres = request.getfixturevalue("server")
+        other = connect(server.database(f"test_{secrets.token_hex(4)}"))
+    with other.begin() as connection:
+        migrating._upgrade(connection)
+    assert shape(other) == shape(engine)
+    other.dispose()
+
+
+SHAPE = {
+    "sqlite": ("SELECT type, name, sql FROM sqlite_schema",),
+    "postgresql": (
+        (
+            "SELECT table_name, column_name, data_type, is_nullable, column_default "
+            "FROM information_schema.columns WHERE table_schema = 'public'"
+        ),
+        "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'",
+        (
+            "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint "
+            "WHERE connamespace = 'public'::regnamespace"
+        ),
+        "SELECT viewname, definition FROM pg_views WHERE schemaname = 'public'",
+    ),
+}
+
+
+def shape(engine: Engine) -> list[list[str]]:
+    """Return the definition of everything in a database, in any order, and the version that it has."""
+    with engine.connect() as connection:
+        asked = (*SHAPE[engine.dialect.name], "SELECT version_num FROM alembic_version")
+        rows = [map(str, row) for one in asked for row in connection.execute(text(one))]
+    return sorted(sorted(re.findall(r"\w+|[^\s\w,]", " ".join(row))) for row in rows)
+
+
 def test_an_empty_database_gets_exactly_our_tables(engine: Engine) -> None:
-    """Migrations make exactly the tables that the program uses, and do nothing the second time."""
+    """An empty database gets exactly the tables that the program uses, and the second time nothing."""
     assert held(engine) is None
     with pytest.raises(VersionError, match="siaga112 migrate"):
         require(engine)

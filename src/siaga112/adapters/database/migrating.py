@@ -1,4 +1,4 @@
-"""Migrate the tables from an older version to ours."""
+"""Create the tables, or migrate them from an older version to ours."""
 
 import sqlite3
 import time
@@ -6,19 +6,18 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, inspect
 
 from siaga112.adapters.database import views
 from siaga112.adapters.database.connect import WRITING, mapped
-from siaga112.adapters.database.versions import KNOWN, held, require
+from siaga112.adapters.database.schema import METADATA
+from siaga112.adapters.database.versions import KNOWN, TABLE, held, require
 
 _SCRIPTS: Final = Path(__file__).parent / "migrations"
 
 
 def migrate(engine: Engine) -> str | None:
-    """Migrate the tables to our version, all steps or none; return the version before, None if no tables.
+    """Bring the tables to our version, all steps or none; return the version before, None if no tables.
 
     An SQLite file with tables is first copied to a file beside it.
 
@@ -36,19 +35,41 @@ def migrate(engine: Engine) -> str | None:
     with mapped(), engine.connect() as plain:
         connection = plain.execution_options(**WRITING)
         with connection.begin():
-            _upgrade(connection)
+            if before is None and not inspect(connection).has_table(TABLE):
+                _create(connection)
+            else:
+                _upgrade(connection)
     return before
 
 
+def _create(connection: Connection) -> None:
+    """Create our tables, as the migrations would from the first to the last."""
+    METADATA.create_all(connection, checkfirst=False)
+    connection.exec_driver_sql(
+        f"CREATE TABLE {TABLE} (version_num VARCHAR(32) NOT NULL, "
+        f"CONSTRAINT {TABLE}_pkc PRIMARY KEY (version_num))"
+    )
+    connection.exec_driver_sql(f"INSERT INTO {TABLE} VALUES ('{KNOWN[-1]}')")  # noqa: S608 - our own texts
+    _create_views(connection)
+
+
+def _create_views(connection: Connection) -> None:
+    for statement in views.create(connection.dialect.name):
+        connection.exec_driver_sql(statement)
+
+
 def _upgrade(connection: Connection) -> None:
+    # It takes as long to load as all else that the first start loads for the database.
+    from alembic import command  # noqa: PLC0415 - see above
+    from alembic.config import Config  # noqa: PLC0415 - as above
+
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS))
     config.attributes["connection"] = connection
     for statement in views.drop():
         connection.exec_driver_sql(statement)
     command.upgrade(config, KNOWN[-1])
-    for statement in views.create(connection.dialect.name):
-        connection.exec_driver_sql(statement)
+    _create_views(connection)
 
 
 def _copy(path: Path, version: str) -> None:

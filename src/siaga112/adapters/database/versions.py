@@ -16,7 +16,8 @@ from siaga112.words import say
 KNOWN: Final = ("0001",)
 """The versions that this program can migrate from, ending with its own."""
 
-_TABLE: Final = "alembic_version"
+TABLE: Final = "alembic_version"
+"""Where Alembic keeps the version."""
 
 
 class VersionError(StoreBrokenError):
@@ -26,9 +27,9 @@ class VersionError(StoreBrokenError):
 def held(engine: Engine) -> str | None:
     """Return the version of the tables; None if there are none."""
     with mapped(), engine.connect() as connection:
-        if not inspect(connection).has_table(_TABLE):
+        if not inspect(connection).has_table(TABLE):
             return None
-        found = connection.execute(text(f"SELECT version_num FROM {_TABLE}")).scalar()  # noqa: S608 - our name
+        found = connection.execute(text(f"SELECT version_num FROM {TABLE}")).scalar()  # noqa: S608 - our name
         return None if found is None else str(found)
 
 
@@ -69,7 +70,7 @@ def bring(engine: Engine) -> None:
     if found == KNOWN[-1]:
         return
     if engine.dialect.name == "sqlite" and (found is None or found in KNOWN):
-        # Loading Alembic takes a tenth of a second; only a command that migrates should pay for it.
+        # Most commands find our version, and need not load what brings the tables to it.
         import_module("siaga112.adapters.database.migrating").migrate(engine)
     else:
         require(engine)
