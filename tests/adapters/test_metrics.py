@@ -8,7 +8,8 @@ from typing import Final
 import pytest
 
 from siaga112.adapters.metrics import Metrics
-from siaga112.adapters.series import REASONS
+from siaga112.adapters.series import EVENTS, OTHER, REASONS, UNFOLLOWED
+from siaga112.core.ami.parser import KINDS
 from siaga112.core.model import (
     SECOND,
     Caller,
@@ -30,6 +31,7 @@ from siaga112.core.model import (
 from siaga112.core.names import Names
 from siaga112.core.screening import Screening, ScreenReason
 from siaga112.core.shifts import Shift
+from siaga112.core.tracking.arrivals import CONTEXTS_KEPT
 from tests.adapters.figures import QUEUE, full, make, samples, value
 from tests.samples import NOW, answered, call_id, entry, prank
 
@@ -130,6 +132,12 @@ def test_promtool_finds_no_fault() -> None:
         ["promtool", "check", "metrics"], input=full().page(), capture_output=True, check=False, timeout=60
     )
     assert (lint.returncode, lint.stdout, lint.stderr) == (0, b"", b"")
+
+
+def test_the_labels_of_the_followed_pbx_are_those_of_the_tracker() -> None:
+    """Each event with a series of its own is parsed; as many unfollowed contexts have one as are named."""
+    assert {*EVENTS} - {OTHER} < {*KINDS}
+    assert UNFOLLOWED == CONTEXTS_KEPT + 1
 
 
 def test_every_reason_belongs_to_the_outcome_it_is_counted_under() -> None:

@@ -42,12 +42,12 @@ main()
 
 SLOW_NAME = """
 import asyncio
-from siaga112.adapters.fastagi import FastAgiServer
-listen = FastAgiServer._listen
+from siaga112.adapters import fastagi
+listen = fastagi.listen
 async def slow(*arguments):
     await asyncio.sleep(3)
     return await listen(*arguments)
-FastAgiServer._listen = slow
+fastagi.listen = slow
 from siaga112.cli import main
 main()
 """

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from siaga112.core.ami.defects import Defect
 from siaga112.core.ami.events import (
-    Defect,
     DialplanPosition,
     Hangup,
     HangupRequest,

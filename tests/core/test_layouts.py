@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from siaga112.captures import capture
 from siaga112.core.ami import fast_parser as layouts
-from siaga112.core.ami.events import Defect, Malformed, VarSet
+from siaga112.core.ami.defects import Defect
+from siaga112.core.ami.events import Malformed, VarSet
 from siaga112.core.ami.fast_parser import LAYOUTS, Reader
 from siaga112.core.ami.parser import KINDS, VARIABLES, parse, wanted
 from siaga112.core.model import Finding

@@ -16,12 +16,13 @@ import select
 import socket
 from collections import deque
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from typing import Final
 
 from siaga112.core.agi import AgiError, Conversation, HungUp, Reply, Request, commands
 from siaga112.core.screening import Screening, ScreenReason
 from siaga112.errors import SiagaError
+from siaga112.listening import listen
 from siaga112.service.screening import fail_open
 from siaga112.sparing import Sparing
 
@@ -185,11 +186,10 @@ class FastAgiServer:
         """
         self.loop = asyncio.get_running_loop()
         try:
-            self._listeners = [handed] if handed else await self._listen(host, port)
+            self._listeners = [handed] if handed else await listen(host, port, BACKLOG)
         except OSError as error:
-            why = error.strerror or str(error)
             raise SiagaError(
-                f"FastAGI cannot listen on {host}:{port} ({why.partition(' (while')[0].lower()}); "
+                f"FastAGI cannot listen on {host}:{port} ({(error.strerror or str(error)).lower()}); "
                 "is another siaga112 running? Otherwise change [agi] host or port"
             ) from error
         self._spare = _spare()
@@ -199,16 +199,6 @@ class FastAgiServer:
             listener.listen(BACKLOG)
             self.loop.add_reader(listener, self._accept, listener)
         return int(self._listeners[0].getsockname()[1])
-
-    async def _listen(self, host: str, port: int) -> list[socket.socket]:
-        found = await self.loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        with ExitStack() as stack:
-            made = [
-                stack.enter_context(socket.create_server(address, family=family, backlog=BACKLOG))
-                for family, _, _, _, address in dict.fromkeys(found)
-            ]
-            stack.pop_all()
-        return made
 
     def _accept(self, listener: socket.socket) -> None:
         """Take the connections that wait, and what has arrived on them."""

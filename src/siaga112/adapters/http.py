@@ -15,6 +15,7 @@ from typing import Final, NamedTuple, Protocol, cast
 import h11
 
 from siaga112.errors import SiagaError
+from siaga112.listening import listen
 from siaga112.sparing import Sparing
 
 FRESH_SECONDS: Final = 0.1
@@ -119,7 +120,7 @@ class HttpEndpoint:
         self._ready = ready
         self._refresh = refresh
         self._scarce = scarce
-        self._listening: asyncio.Server | None = None
+        self._listening: list[asyncio.Server] = []
         self._connections: dict[_Connection, tuple[asyncio.Transport, float]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._page = b""
@@ -139,18 +140,19 @@ class HttpEndpoint:
         """
         loop = asyncio.get_running_loop()
         try:
-            self._listening = await loop.create_server(lambda: _Connection(self), host, port)
+            for socket in await listen(host, port):
+                self._listening.append(await loop.create_server(lambda: _Connection(self), sock=socket))
         except OSError as error:
             raise SiagaError(
                 f"metrics cannot listen on {host}:{port} ({error.strerror or error}); "
                 "is another siaga112 running? Otherwise change [metrics] host or port"
             ) from error
-        return int(self._listening.sockets[0].getsockname()[1])
+        return int(self._listening[0].sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
         """Stop listening, and drop the connections without an answer."""
-        if self._listening:
-            self._listening.close()
+        for server in self._listening:
+            server.close()
         if self._timer:
             self._timer.cancel()
         for connection in list(self._connections):

@@ -15,8 +15,7 @@ from prometheus_client.metrics_core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
 import siaga112
-from siaga112.core.ami.events import Defect
-from siaga112.core.ami.parser import WANTED
+from siaga112.core.ami.defects import Defect
 from siaga112.core.changes import MISUSE_SECONDS
 from siaga112.core.model import (
     SECOND,
@@ -34,7 +33,6 @@ from siaga112.core.model import (
 )
 from siaga112.core.rules import InForce
 from siaga112.core.screening import ScreenReason, Withheld
-from siaga112.core.tracking.arrivals import CONTEXTS_KEPT
 from siaga112.service.ports import WebhookResult
 
 MAX_SERIES: Final = 299
@@ -52,27 +50,15 @@ AGI_BUCKETS: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.3)
 OTHER: Final = "other"
 RESULTS: Final = ("in_time", "late", "abandoned", "unserved")
 RECONNECT_CAUSES: Final = ("lost", "refused", "unreachable")
-RARE: Final = frozenset(
-    {
-        b"Newstate",
-        b"FullyBooted",
-        b"Shutdown",
-        b"DTMFBegin",
-        b"DTMFEnd",
-        b"BlindTransfer",
-        b"AttendedTransfer",
-        b"AgentConnect",
-        b"UserEvent",
-        b"BridgeLeave",
-        b"HangupRequest",
-    }
-)
-"""Events without a series of their own: those of one channel driver only, those that come once per PBX or
-with few calls, and those that accompany a counted one (a BridgeLeave its BridgeEnter, a HangupRequest its
-Hangup).
+EVENTS: Final = (
+    "BridgeEnter", "DialBegin", "Hangup", "Newchannel", "Newexten", "QueueCallerJoin", "VarSet", OTHER,
+)  # fmt: skip
+"""The events with a series of their own. The others are of one channel driver, come once per PBX or with few
+calls, or accompany a counted one (a BridgeLeave its BridgeEnter, a HangupRequest its Hangup).
 """
 
-EVENTS: Final = (*sorted(name.decode() for name in WANTED - RARE), OTHER)
+UNFOLLOWED: Final = 3
+"""The contexts that `core.tracking.arrivals` names at most, with `other`."""
 
 REASONS: Final[Mapping[Outcome, tuple[Reason, ...]]] = {
     Outcome.BLOCKED: (Reason.REJECTED,),
@@ -217,7 +203,7 @@ class Series:
             ("context",),
             (),
         )
-        self._count += CONTEXTS_KEPT + 1
+        self._count += UNFOLLOWED
         self.in_progress = self._gauge(
             "calls_in_progress", "Calls being followed now.", ("stage",), _rows(Stage)
         )

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mappi
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeVar
 
-from siaga112.core.access import Person, Session, Token
 from siaga112.core.announcements import Announcement
 from siaga112.core.changes import Change
 from siaga112.core.mode import Switch
@@ -34,6 +33,7 @@ from siaga112.errors import SiagaError, UnreachableError
 from siaga112.words import say
 
 if TYPE_CHECKING:  # the screening half uses none of it: 1 MB
+    from siaga112.core.access import Person, Session, Token
     from siaga112.core.figures import Counted, Misuser
     from siaga112.core.fold import Subject, Work
     from siaga112.core.handling import AnsweredCounts, PassedCounts
@@ -475,23 +475,23 @@ class Webhooks(Announcements, Protocol):
 class People(Protocol):
     """The people and programs that may use the console and the API."""
 
-    async def people(self) -> Sequence[Person]:
+    async def people(self) -> Sequence["Person"]:
         """Return all people, sorted by name."""
 
-    async def person(self, name: str) -> Person | None:
+    async def person(self, name: str) -> "Person | None":
         """Return the person with that name, ignoring case; None if there is none."""
 
-    async def keep_person(self, person: Person, line: AuditEntry) -> None:
+    async def keep_person(self, person: "Person", line: AuditEntry) -> None:
         """Write a person, replacing the one with that name, with an audit line."""
 
     async def change_person(
         self,
         name: str,
-        change: Callable[[Person, Sequence[Person]], Person],
+        change: "Callable[[Person, Sequence[Person]], Person]",
         line: AuditEntry,
         *,
         log_out: bool = False,
-    ) -> Person | None:
+    ) -> "Person | None":
         """Change the person with that name, ignoring case; return the new person, None if there is none.
 
         `change` gets the person and all others, in the transaction that writes: of two changes at once,
@@ -499,19 +499,19 @@ class People(Protocol):
         person's name as it is stored. `log_out`: also end the person's sessions.
         """
 
-    async def tokens(self) -> Sequence[Token]:
+    async def tokens(self) -> Sequence["Token"]:
         """Return all tokens, sorted by name."""
 
-    async def token(self, digest: str) -> Token | None:
+    async def token(self, digest: str) -> "Token | None":
         """Return the token with this digest of its secret; None if there is none."""
 
-    async def keep_token(self, token: Token, line: AuditEntry) -> None:
+    async def keep_token(self, token: "Token", line: AuditEntry) -> None:
         """Write a token, replacing the one with that name, with an audit line."""
 
-    async def session(self, digest: str) -> tuple[Session, Person] | None:
+    async def session(self, digest: str) -> "tuple[Session, Person] | None":
         """Return the session with this digest of the browser's secret, and its person; None if none."""
 
-    async def keep_session(self, session: Session, line: AuditEntry | None = None) -> None:
+    async def keep_session(self, session: "Session", line: AuditEntry | None = None) -> None:
         """Write a session, replacing the one with that digest, with an audit line for a login."""
 
     async def session_seen(self, digest: str, at: Millis) -> None:

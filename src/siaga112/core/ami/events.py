@@ -3,22 +3,11 @@
 `parser` builds them from messages. A message that Asterisk would not write in that form is `Malformed`.
 """
 
-from enum import StrEnum
 from typing import Final
 
+from siaga112.core.ami.defects import Defect
 from siaga112.core.model import Mark, Millis, OperatorState
 from siaga112.core.values import value
-
-
-class Defect(StrEnum):
-    """What is wrong with a message. A closed set, because it is a metric label."""
-
-    NOT_A_HEADER = "not_a_header"
-    ORDER = "order"
-    DUPLICATE = "duplicate"
-    INCOMPLETE = "incomplete"
-    VALUE = "value"
-    TOO_LONG = "too_long"
 
 
 @value

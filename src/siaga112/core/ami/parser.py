@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from siaga112.core.ami.defects import Defect
 from siaga112.core.ami.events import (
     NOWHERE,
     AgentConnect,
@@ -22,7 +23,6 @@ from siaga112.core.ami.events import (
     BridgeEnter,
     BridgeLeave,
     CoreShowChannel,
-    Defect,
     DialBegin,
     DialplanPosition,
     Dtmf,
