@@ -478,7 +478,7 @@ FAULTS: Final = (
         edits=(Edit(USER, READ, f"{READ},log"),),
     ),
     Fault(
-        "the AMI user may too much, and Asterisk does not read us its files",
+        "the AMI user has too many rights, and Asterisk does not read us its files",
         "warn",
         "AMI write class",
         "the user may more than siaga112 needs: Originate",
@@ -504,7 +504,7 @@ FAULTS: Final = (
         edits=(Edit(USER, "write = reporting", "write ="),),
     ),
     Fault(
-        "the AMI user may too much",
+        "the AMI user has too many rights",
         "warn",
         "AMI write class",
         "the user may more than siaga112 needs: write = command, originate",
@@ -886,7 +886,7 @@ FAULTS: Final = (
         "warn",
         "Redis persistence",
         "Redis keeps no append-only file: after its restart callers go through until the block list is "
-        "made anew",
+        "made again",
         "in redis.conf: appendonly yes (at once: redis-cli CONFIG SET appendonly yes)",
         arrange=with_redis("CONFIG", "SET", "appendonly", "no", undo=("CONFIG", "SET", "appendonly", "yes")),
     ),
@@ -952,7 +952,7 @@ FAULTS: Final = (
         ),
     ),
     Fault(
-        "the Redis user may too much",
+        "the Redis user has too many rights",
         "warn",
         "Redis rights",
         "the user may do what siaga112 never does: FLUSHALL, KEYS",
