@@ -921,7 +921,7 @@ FAULTS: Final = (
         ),
     ),
     Fault(
-        "the Redis user may too little",
+        "the Redis user has too few rights",
         "fail",
         "Redis rights",
         "the user may not do what siaga112 does: HSET, XADD",
