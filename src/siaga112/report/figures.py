@@ -78,12 +78,13 @@ class Reporter:
     async def report(self, period: Period, made: Millis, progress: Progress = lambda _: None) -> Report:
         """Return the report on a period, compared with the one before."""
         before = period.compared(made)
-        (figures, handling), earlier, changed, begins = await asyncio.gather(
+        (figures, handling), changed, begins = await asyncio.gather(
             self._cut(period, progress),
-            self.total(before),
             self.stores[0].blocks_of_changed(before.first),
             self.stores[0].ledger_begins(),
         )
+        # Not beside the others: a question that waits behind many would take a slow database for a dead one.
+        earlier = await self.total(before)
         return Report(
             site=self.site,
             made=made,
