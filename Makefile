@@ -21,7 +21,7 @@ PYTEST := timeout --foreground --signal=ABRT --kill-after=30 2400 \
 
 .PHONY: demo test night check lint fast format constraints golden docs prompts clean dashboards
 .PHONY: dashboards-check dashboards-images report-picture fuzz soak audit faults image image-check
-.PHONY: dist sbom deb words pictures fuzz-api image-pins interrupts bench bench-check install-log docs-site
+.PHONY: dist sbom deb words pictures fuzz-api image-pins interrupts steady bench bench-check install-log docs-site
 
 demo: $(READY)
 	@KEEP=$(KEEP) $(PYTHON) -m tests.lab.demo
@@ -115,6 +115,10 @@ fuzz: $(READY)
 # The API attacked from its own description, some 20,000 questions (five minutes).
 fuzz-api: $(READY)
 	$(PYTHON) -m tests.console.described
+
+# `make test` five times in a row (TIMES=…) while every core is busy with something else (two hours on two cores).
+steady: $(READY)
+	$(PYTHON) -m tests.steady $(if $(TIMES),--times $(TIMES))
 
 # Ctrl-C at a random moment of every command, 200 times each; prints a table (an hour or more).
 interrupts: $(READY)
