@@ -265,8 +265,12 @@ async def test_an_answer_that_came_too_late_reaches_nobody(
                     await asyncio.wait_for(store.standing(CALLER), 0.02)
             for server in servers_of(running):
                 server.signal(signal.SIGCONT)
-            for _ in range(10):
-                assert await store.standing(OTHER) == NOBODY
+            answers: list[Standing] = []
+            async with within(GENEROUS, "ten answers of servers that have been continued"):
+                while len(answers) < 10:
+                    with suppress(StoreDownError):  # a busy machine may be slower than our patience once more
+                        answers.append(await store.standing(OTHER))
+            assert answers == [NOBODY] * 10
 
 
 @pytest.mark.parametrize("kind", [sentinels, cluster])
