@@ -4,15 +4,18 @@ import secrets
 import tempfile
 from asyncio import AbstractEventLoop
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 import uvloop
 
-from siaga112.core.model import DAY
+from siaga112.core.model import DAY, Caller
+from siaga112.core.standing import Standing
+from siaga112.service.ports import StandingReader, StoreDownError
 from tests.lab.redis_servers import ANSWER_SECONDS, RedisServer, plain
 from tests.lab.stores import PublishedStore, site_store
+from tests.waiting import within
 
 KEEP = 30 * DAY
 IMPATIENCE = 0.5
@@ -42,6 +45,14 @@ def own_redis() -> Iterator[RedisServer]:
 def site() -> str:
     """Return the name of a site that no other test uses."""
     return f"test-{secrets.token_hex(4)}"
+
+
+async def at_last(store: StandingReader, caller: Caller) -> Standing:
+    """Return a caller's standing as soon as a server that was stopped answers: it may be late once more."""
+    async with within(90, "an answer of a server that runs again"):
+        while True:
+            with suppress(StoreDownError):
+                return await store.standing(caller)
 
 
 @asynccontextmanager

@@ -29,7 +29,7 @@ from siaga112.service.ports import Edition, FeedChanges, FeedPosition, StoreBrok
 from siaga112.service.publishing import Publisher
 from siaga112.service.replica import Replica
 from tests.adapters.changes import blocked_for_good, every_redis_answer
-from tests.adapters.conftest import IMPATIENCE
+from tests.adapters.conftest import IMPATIENCE, at_last
 from tests.fakes.meter import KeptMeter
 from tests.lab.redis_servers import Cluster, RedisServer, Sentinels, Tls, cluster, plain, sentinels, tls
 from tests.samples import CALLER, NOW, OTHER, RULES, SNAPSHOT
@@ -257,7 +257,7 @@ async def test_a_stopped_server_is_down_and_comes_back(
     answers = await every_redis_answer(own_list)
     assert {type(answer) for answer in answers} == {StoreDownError}
     own_redis.start()
-    assert await own_list.standing(CALLER) == NOBODY
+    assert await at_last(own_list, CALLER) == NOBODY
 
 
 async def test_a_paused_server_is_down_after_one_timeout(
@@ -272,7 +272,7 @@ async def test_a_paused_server_is_down_after_one_timeout(
         await own_list.standing(CALLER)
     assert IMPATIENCE * 0.9 < loop.time() - began < IMPATIENCE * 1.9
     own_redis.signal(signal.SIGCONT)
-    assert await own_list.standing(CALLER) == NOBODY
+    assert await at_last(own_list, CALLER) == NOBODY
 
 
 async def test_an_answer_that_came_too_late_reaches_nobody(
@@ -286,7 +286,7 @@ async def test_an_answer_that_came_too_late_reaches_nobody(
             await asyncio.wait_for(own_list.standing(CALLER), 0.02)
     own_redis.signal(signal.SIGCONT)
     for _ in range(10):
-        assert await own_list.standing(OTHER) == NOBODY
+        assert await at_last(own_list, OTHER) == NOBODY
 
 
 async def test_out_of_memory_refuses_writes_and_still_answers(own_list: RedisBlockList) -> None:
