@@ -11,7 +11,7 @@ BACKLOG: Final = 100
 async def listen(host: str, port: int, backlog: int = BACKLOG) -> list[socket.socket]:
     """Listen on each of a host's addresses.
 
-    uvloop's `create_server`, given a name, loads the tables for names in other alphabets: 1.5 MB.
+    uvloop's `create_server`, given any name, loads the tables for names in other alphabets.
 
     Raises:
         OSError: from the system, if an address is taken or not on this machine; its text says only why.
