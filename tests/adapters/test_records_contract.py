@@ -300,6 +300,15 @@ async def test_each_kind_of_call_is_counted_together_with_its_like(records: Data
     assert {kind: sorted(spans) for kind, spans in found.waits.items()} == asked.waits
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+async def test_a_wait_that_is_no_whole_number_spoils_no_report(records: DatabaseRecords) -> None:
+    """SQLite keeps whatever another program writes: a wait with a fraction is counted, and nothing raises."""
+    await write(records, Change(entry=entry(answered(1))))
+    await records.act(lambda connection: connection.exec_driver_sql("UPDATE call SET wait = 1234.5"))
+    found = await records.counted(NOW - DAY, NOW + DAY, HOUR, 10_000)
+    assert [waits for _, waits in found.waits[Outcome.ANSWERED]] == [[12]]
+
+
 async def test_what_is_counted_from_amid_a_grain_begins_there(records: DatabaseRecords) -> None:
     """A period that begins within a grain counts its calls from there on, and none before."""
     begin = NOW // HOUR * HOUR

@@ -9,6 +9,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Connection,
     Row,
@@ -179,9 +180,10 @@ class Ledger(Transactions):
         words = CALL.c.outcome, CALL.c.reason, CALL.c.mark
         calls = select(key, *words, func.count()).where(*mine)
         calls = calls.group_by("key", *words)  # by label: each expression binds its own parameters
-        tenths = func.aggregate_strings(cast((waited + 50) // 100, String), ",")
+        tenths = cast((waited + 50) // 100, BigInteger)  # SQLite also keeps fractions, if somebody writes one
+        listed = func.aggregate_strings(cast(tenths, String), ",")
         queued = or_(answered, CALL.c.reason.not_in([reason.value for reason in BEFORE_THE_QUEUE]))
-        waits = select(nth.label("nth"), CALL.c.outcome, tenths).where(
+        waits = select(nth.label("nth"), CALL.c.outcome, listed).where(
             *mine, CALL.c.outcome.in_([outcome.value for outcome in WAITED]), queued, waited.is_not(None)
         )
         waits = waits.group_by("nth", CALL.c.outcome)
@@ -199,8 +201,8 @@ class Ledger(Transactions):
                 kinds[told] = self.readable(f"{told}", call_rows.alike_of, told)
             for kind in kinds[told]:
                 counted.calls[kind].append((max(began * grain, since), count))
-        for began, outcome, listed in spans:
-            each = [*map(int, listed.split(","))]
+        for began, outcome, waits_listed in spans:
+            each = [*map(int, waits_listed.split(","))]
             counted.waits[OUTCOMES[outcome]].append((max(began * grain, since), each))
         return counted
 
