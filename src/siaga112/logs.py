@@ -55,11 +55,14 @@ def _quieten_drivers() -> None:
     logging.getLogger("panoramisk").setLevel(logging.CRITICAL)
 
 
-class _Printer(structlog.PrintLogger):
-    """Prints lines. One that cannot be printed (its reader is gone, the disk is full) ends no part."""
+class _Printer(structlog.WriteLogger):
+    """Writes each line in one piece, since the daemon and its console share stderr.
+
+    A line that cannot be written (its reader is gone, the disk is full) ends no part.
+    """
 
     def msg(self, message: str) -> None:
-        """Print a line if possible."""
+        """Write a line if possible."""
         with contextlib.suppress(OSError):
             super().msg(message)
 
