@@ -3,6 +3,9 @@
 from tests.pbx.scenarios.scenario import SIMPLE, Scenario
 from tests.pbx.scenarios.stage import Stage
 
+LONGEST_KEY_SECONDS = 8
+"""A telephone event's duration has 16 bits, of 8,000 a second (RFC 4733)."""
+
 LEFT_MENU = "ivr_prank left_menu"
 
 
@@ -30,7 +33,7 @@ async def at_once(stage: Stage) -> None:
 
 async def with_a_key_down(stage: Stage) -> None:
     """Hang up while the key is down: the PBX has seen only its beginning."""
-    call = await stage.call(presses="1", key_seconds=5)
+    call = await stage.call(presses="1", key_seconds=LONGEST_KEY_SECONDS, turns=1)
     await call.until("DTMFBegin")
     await call.until("Newexten", Application="WaitExten")
     await call.call.hang_up()
