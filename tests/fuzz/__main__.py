@@ -2,7 +2,8 @@
 
 Inputs that reach new code are kept. Each contract is fuzzed in its own process, as many at once as there are
 processors. It prints the number of inputs, the rate, and how many lines of the code they reached. An input
-that breaks a contract, or takes more time or memory than allowed, is saved and ends the run.
+that breaks a contract, or takes more time or memory than allowed, is saved and ends the run. SIGUSR1 to one
+of these processes ends it early; what it did until then is printed as usual.
 """
 
 import argparse
@@ -74,6 +75,7 @@ def _fuzz(runs: int, name: str) -> _Fuzzed:
             "-len_control=0",
             f"-dict={known}",
             "-seed=112",
+            "-print_final_stats=1",
             f"-timeout={HANGS_SECONDS}",
             f"-report_slow_units={HANGS_SECONDS}",
             f"-artifact_prefix={folder}/broken-",
@@ -82,7 +84,7 @@ def _fuzz(runs: int, name: str) -> _Fuzzed:
             begun,
         )
         seconds = time.monotonic() - started
-        done = re.search(rb"Done (\d+) runs", ran.stderr)
+        done = re.search(rb"number_of_executed_units:\s*(\d+)", ran.stderr)
         if ran.returncode or not done:
             for broken in Path(folder).glob("broken-*"):
                 shutil.move(broken, CORPUS.parent)
