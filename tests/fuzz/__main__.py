@@ -39,10 +39,12 @@ def main() -> None:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}")
     parser.add_argument("--runs", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=112, help="another one leads to other inputs")
     given = parser.parse_args()
     names = given.names or NAMES
     with ThreadPoolExecutor(os.cpu_count()) as processors:
-        for name, fuzzed in zip(names, processors.map(partial(_fuzz, given.runs), names), strict=True):
+        all_fuzzed = processors.map(partial(_fuzz, given.runs, given.seed), names)
+        for name, fuzzed in zip(names, all_fuzzed, strict=True):
             _keep(name, fuzzed.found)
             rate = fuzzed.inputs / fuzzed.seconds
             print(f"{name:11} {fuzzed.inputs:9,} inputs  {rate:7,.0f}/s  {_reach(name)}", flush=True)
@@ -57,7 +59,7 @@ class _Fuzzed:
     found: list[bytes]
 
 
-def _fuzz(runs: int, name: str) -> _Fuzzed:
+def _fuzz(runs: int, seed: int, name: str) -> _Fuzzed:
     """Fuzz one contract."""
     with tempfile.TemporaryDirectory(prefix="s112-fuzz-") as folder:
         begun, found = Path(folder, "begun"), Path(folder, "found")
@@ -74,7 +76,7 @@ def _fuzz(runs: int, name: str) -> _Fuzzed:
             f"-max_len={LONGEST}",
             "-len_control=0",
             f"-dict={known}",
-            "-seed=112",
+            f"-seed={seed}",
             "-print_final_stats=1",
             f"-timeout={HANGS_SECONDS}",
             f"-report_slow_units={HANGS_SECONDS}",
