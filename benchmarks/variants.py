@@ -54,7 +54,7 @@ class _Nobody:
         """Return the standing of a caller with no record."""
         return NOBODY
 
-    async def turned_away(self, caller: Caller, within: Millis) -> bool:  # noqa: ARG002 - as the store
+    async def rejected_again(self, caller: Caller, within: Millis) -> bool:  # noqa: ARG002 - as the store
         """Return False."""
         return False
 

@@ -64,7 +64,7 @@ def lights(
 def mode(width: int, height: int) -> stat.Panel:
     """Make the lamp that says in which mode the site is: whether verdicts do anything."""
     about = (
-        "enforce: blocked callers are turned away. observe: nobody is, strikes and blocks are kept. "
+        "enforce: blocked callers are rejected. observe: nobody is, strikes and blocks are kept. "
         "OFF: nobody is, and no strikes are given; siaga112 audit tells who switched it, and why."
     )
     return lights("Mode", about, (width, height), now(MODE), MODES)

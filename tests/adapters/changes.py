@@ -111,7 +111,7 @@ async def every_redis_answer(block_list: RedisBlockList) -> list[Any]:
     questions = [
         block_list.ping(),
         block_list.standing(CALLER),
-        block_list.turned_away(CALLER, 1_000),
+        block_list.rejected_again(CALLER, 1_000),
         block_list.forget(CALLER),
         block_list.edition(),
         block_list.publish(changes, edition),

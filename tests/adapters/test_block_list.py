@@ -125,7 +125,7 @@ async def test_two_thousand_callers_of_one_site_are_all_found(block_list: RedisB
     """All standings of a site are found, on however many masters, and no rejected attempt among them."""
     many = {of_a_site(n): Standing(level=Level.PERMANENT, since=n) for n in range(2_000)}
     await block_list.put(many.items())
-    assert not await block_list.turned_away(of_a_site(1), 60_000)
+    assert not await block_list.rejected_again(of_a_site(1), 60_000)
     assert await read(block_list) == many
     assert await callers(block_list) == set(many)
 
@@ -144,10 +144,10 @@ async def test_who_follows_learns_that_all_was_made_anew(block_list: RedisBlockL
     assert await block_list.last_change() not in {None, place}
 
 
-async def test_who_is_turned_away_twice_is_known(block_list: RedisBlockList) -> None:
+async def test_who_is_rejected_twice_is_known(block_list: RedisBlockList) -> None:
     """Only a caller's first rejected attempt counts as new, whatever other callers do."""
-    assert [await block_list.turned_away(CALLER, 60_000) for _ in range(3)] == [False, True, True]
-    assert not await block_list.turned_away(OTHER, 60_000)
+    assert [await block_list.rejected_again(CALLER, 60_000) for _ in range(3)] == [False, True, True]
+    assert not await block_list.rejected_again(OTHER, 60_000)
 
 
 async def test_the_mode_and_the_snapshot_come_back(block_list: RedisBlockList) -> None:

@@ -400,7 +400,7 @@ async def test_an_address_that_is_not_ours_is_one_line(host: str) -> None:
     assert "\n" not in str(raised.value)
 
 
-async def test_a_rush_is_not_turned_away_by_the_listen_queue(exchange: Exchange) -> None:
+async def test_a_rush_is_not_refused_by_the_listen_queue(exchange: Exchange) -> None:
     """Two hundred calls that arrive between two turns of the loop wait in the kernel; none is refused."""
     sockets = [socket.socket() for _ in range(200)]
     try:

@@ -319,14 +319,14 @@ CALLS = {
         + "10:00:10 BridgeEnter 100.2 bridge=b1\n10:00:10 BridgeEnter 100.1 bridge=b1\n10:00:10 Hangup 100.1",
         "abandoned, left_queue",
     ),
-    "turned away, and then queued after all": (
+    "rejected, and then queued after all": (
         ARRIVES
         + "10:00:00 VarSet 100.1 SIAGA_REJECTED=announce\n"
         + "10:00:01 QueueCallerJoin 100.1 queue=siaga112 at=siaga112-queue,s,1\n"
         + "10:00:12 HangupRequest 100.1\n10:00:12 Hangup 100.1",
         "abandoned, left_queue",
     ),
-    "turned away, and answered after all": (
+    "rejected, and answered after all": (
         ARRIVES
         + "10:00:00 VarSet 100.1 SIAGA_REJECTED=announce\n"
         + "10:00:09 BridgeEnter 100.2 bridge=b1\n10:00:09 BridgeEnter 100.1 bridge=b1\n"

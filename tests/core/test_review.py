@@ -59,7 +59,7 @@ def test_a_permanent_block_comes_up_for_review_and_goes_on_until_somebody_decide
     asked = review(permanent(), Called(now - 3 * DAY, 17), SEEN, now, RULES)
     assert asked.proposed
     assert asked.proposed.cause is ProposalCause.REVIEW
-    assert asked.proposed.reason == "in force for 180d: turned away 17 times since, last 3 days ago"
+    assert asked.proposed.reason == "in force for 180d: rejected 17 times since, last 3 days ago"
     assert blocked(asked, now)
     assert review(asked, Called(now - 3 * DAY, 17), SEEN, now + DAY, RULES) == asked
 

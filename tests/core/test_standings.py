@@ -61,7 +61,7 @@ def test_hashes_with_the_same_beginning_are_different_callers() -> None:
 
 
 def test_a_block_that_ended_at_the_epoch_is_not_one_without_an_end() -> None:
-    """A hand can write such a standing into Redis or the database; it turns nobody away."""
+    """A hand can write such a standing into Redis or the database; it rejects nobody."""
     standings = Standings()
     standings.put(Caller("+6281234567890"), Standing(level=Level.TEMPORARY, until=0))
     held = standings.of(Caller("+6281234567890"))

@@ -232,7 +232,7 @@ class MemoryStore:
         for caller in sorted(self._records):
             yield caller
 
-    async def turned_away(self, caller: Caller, within: Millis) -> bool:
+    async def rejected_again(self, caller: Caller, within: Millis) -> bool:
         """Return whether the caller was rejected before; here that never expires."""
         del within
         await self.ping()

@@ -144,7 +144,7 @@ class Scene:
                 while await store.records.unpublished():
                     pass  # nor here: each check asks the database
 
-    async def turned_away(self) -> set[Caller]:
+    async def rejected(self) -> set[Caller]:
         """Ask the screening half about all callers; return those whom it rejects."""
         numbers = {raw for _, raw in self.placed} | {BY_HAND, LIFTED_BEFORE}
         return {known(raw) for raw in numbers if (await self.asked(raw)) == "blocked"}
@@ -293,8 +293,8 @@ async def test_killed_at_any_step_no_call_is_lost_and_none_counts_twice(
         due = {caller for caller, times in misused.items() if times == ROUNDS} | {known(BY_HAND)}
         due -= here.lifted
         blocked = {caller for caller, one in end.wanted.items() if one.level}
-        async with within(20, "the screening half to turn away who is blocked, and nobody else"):
-            while (turned_away := await here.turned_away()) != blocked:
+        async with within(20, "the screening half to reject who is blocked, and nobody else"):
+            while (rejected := await here.rejected()) != blocked:
                 pass  # no sleep: each check asks for many verdicts
         assert await here.screening.stop() == 0
         assert await here.found.daemon.stop() == 0
@@ -308,9 +308,9 @@ async def test_killed_at_any_step_no_call_is_lost_and_none_counts_twice(
     measured("lost", len(set(placed) - set(found)), at_most=0)
     measured("twice", max(found.values()) - 1, at_most=0)
     measured("blocks due", len(due))
-    measured("missing", len(due - turned_away), at_most=0)
+    measured("missing", len(due - rejected), at_most=0)
     measured("lifted by hand", len(here.lifted))
-    measured("risen", len(turned_away - due), at_most=0)
+    measured("risen", len(rejected - due), at_most=0)
     survives = None if victim == "daemon" else 0  # a killed daemon loses what only it has seen
     measured("settled as unknown", len(found) - len(pranks), at_most=survives)
     measured("strikes not counted in the metric", len(end.strikes) - end.tallied, at_most=survives)

@@ -69,7 +69,7 @@ class Drawn:
         self._in_need += 1
         return self.freed[0] if self.freed and self._in_need == BLOCKED_BEFORE else self._fresh()
 
-    def turned_away(self, number: str) -> None:
+    def rejected(self, number: str) -> None:
         """Count a rejection; a caller who has had enough of them is replaced."""
         left = self._patience.setdefault(number, self.lot.randrange(3, 12)) - 1
         self._patience[number] = left

@@ -163,7 +163,7 @@ class Month:
         self._latency = self.drawn.latency(slow=self._within(SLOW))
         told = await self._screener.screen(Request("screen", uid, number))
         if told.verdict is Verdict.BLOCK:
-            self.drawn.turned_away(number)
+            self.drawn.rejected(number)
         caller = canonical(number, PLAN)
         busy = sum(self._stage(call) is Stage.TALKING for call in self._active) >= OPERATORS - 1
         gap = self._within(AWAY)

@@ -98,7 +98,7 @@ class Story:
         self.asked.append(await self.leg.sound.until(lambda heard: digit(heard, language, place)))
         return place
 
-    async def be_turned_away(self) -> None:
+    async def be_rejected(self) -> None:
         """Listen until the PBX ends the call."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             await self.leg.over.wait()
@@ -188,7 +188,7 @@ async def centre(version: Version) -> AsyncIterator[Centre]:
 
 async def listen(story: Story) -> None:
     """Listen until the call ends."""
-    await story.be_turned_away()
+    await story.be_rejected()
 
 
 async def wait_in_queue(story: Story) -> None:
@@ -218,7 +218,7 @@ async def press_wrong(story: Story) -> None:
     story.leg.sound.press(other_than(story.asked[-1]))
     await story.be_asked("id", place)
     story.leg.sound.press("#")
-    await story.be_turned_away()
+    await story.be_rejected()
 
 
 async def keep_silent(story: Story) -> None:
@@ -226,7 +226,7 @@ async def keep_silent(story: Story) -> None:
     place = 0
     for language in ("id", "en", "id", "en"):
         place = await story.be_asked(language, place)
-    await story.be_turned_away()
+    await story.be_rejected()
 
 
 async def leave(story: Story) -> None:
@@ -286,7 +286,7 @@ async def serve(stage: Centre) -> None:
         for e in stage.seen.events
         if e.name == "AgentConnect" and e["Uniqueid"] in waiting
     ]
-    await asyncio.gather(*(stage.stories[name].be_turned_away() for name in waiting.values()))
+    await asyncio.gather(*(stage.stories[name].be_rejected() for name in waiting.values()))
     await stage.remove("Local/answer_then_hangup@operators/n")
 
 
@@ -351,7 +351,7 @@ async def mark(stage: Centre, name: str) -> None:
         )
     await stage.seen.set_global("SIAGA_CONFIRM", "")
     await operator.hang_up()
-    await story.be_turned_away()
+    await story.be_rejected()
     await stage.remove(MEMBERS[name])
 
 

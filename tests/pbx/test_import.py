@@ -29,7 +29,7 @@ def version(request: pytest.FixtureRequest) -> Version:
     return found
 
 
-async def test_whom_the_old_pbx_turned_away_the_new_centre_turns_away(version: Version) -> None:
+async def test_whom_the_old_pbx_rejected_the_new_centre_rejects(version: Version) -> None:
     """After `siaga112 import` of `database show blacklist`, its numbers are rejected and others are not."""
     async with (
         Asterisk.start(find(version), globals_=GLOBALS) as pbx,

@@ -84,7 +84,7 @@ async def test_no_key_of_another_site_is_read_or_written(centres: Centres, measu
     answered_to = []
     with Redis.from_url(centres.url("cilegon")) as thief:
         assert thief.set("siaga112:{cilegon}:mode", "{}")
-        for key in [*held, "siaga112:{serang}:anything", "siaga112:serang:away:x", "siaga112:serang"]:
+        for key in [*held, "siaga112:{serang}:anything", "siaga112:serang:rejected:x", "siaga112:serang"]:
             for words in (
                 ("GET", key),
                 ("HGETALL", key),

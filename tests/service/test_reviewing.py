@@ -53,7 +53,7 @@ async def blocked(records: DatabaseRecords, caller: Caller, since: Millis = BEGA
     await records.transaction([(caller, None)], act)
 
 
-def turned_away(number: int, at: Millis, caller: Caller) -> Entry:
+def rejected(number: int, at: Millis, caller: Caller) -> Entry:
     """Return the ledger row of a rejected call."""
     row = entry(prank(number, at, caller))
     finding = replace(row.finding, outcome=Outcome.BLOCKED, reason=Reason.REJECTED)
@@ -70,7 +70,7 @@ async def test_a_quiet_number_is_released_and_a_busy_one_comes_up(
     records: DatabaseRecords,
 ) -> None:
     """A quiet number is released; a busy one is proposed for review, with what it did since."""
-    await watching(records, *(turned_away(n, NOW - n * DAY, OTHER) for n in (3, 4, 5)))
+    await watching(records, *(rejected(n, NOW - n * DAY, OTHER) for n in (3, 4, 5)))
     await blocked(records, CALLER)
     await blocked(records, OTHER)
     assert await reviewer(records).review() == 2
@@ -79,7 +79,7 @@ async def test_a_quiet_number_is_released_and_a_busy_one_comes_up(
     assert busy.block_at(NOW)
     assert busy.proposed
     assert busy.proposed.cause is ProposalCause.REVIEW
-    assert busy.proposed.reason == "in force for 180d: turned away 3 times since, last 3 days ago"
+    assert busy.proposed.reason == "in force for 180d: rejected 3 times since, last 3 days ago"
     (line,) = await records.audit_of(CALLER)
     assert (line.by, line.action, line.via) == ("siaga112", "unblock", Via.DAEMON)
     assert line.reason == "no call for 60d: the number may have a new owner"

@@ -41,7 +41,7 @@ class Store:
         self.asked.append(caller)
         return await self._answer()
 
-    async def turned_away(self, caller: Caller, within: Millis) -> bool:
+    async def rejected_again(self, caller: Caller, within: Millis) -> bool:
         """Record that the caller is rejected; return whether they were before."""
         assert within
         before = caller in self.away

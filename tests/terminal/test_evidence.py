@@ -281,14 +281,14 @@ def test_a_block_that_was_confirmed_in_a_review_names_the_person() -> None:
     said = told(decisions.confirm(asked, Lift(NOW, "Ratna", "the same voice")))
     assert "This number is blocked permanently." in said
     assert "A supervisor imposed the block: Ratna." in said
-    assert "turned away 3 times since, last 1 days ago; confirmed: the same voice" in said
+    assert "rejected 3 times since, last 1 days ago; confirmed: the same voice" in said
 
 
 def test_a_block_that_is_not_enforced_is_not_said_to_be() -> None:
     """In modes `observe` and `off`, the sheet says that calls are connected at present."""
     for mode in (Mode.OBSERVE, Mode.OFF):
         said = told(blocked(6), mode)
-        assert "At present no call is turned away" in said
+        assert "At present no call is rejected" in said
         assert "not connected" not in said
 
 

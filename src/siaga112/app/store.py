@@ -102,9 +102,9 @@ class SiteStore:
         """Return a caller's standing."""
         return await self.block_list.standing(caller)
 
-    async def turned_away(self, caller: Caller, within: Millis) -> bool:
+    async def rejected_again(self, caller: Caller, within: Millis) -> bool:
         """Record that a caller is being rejected; return whether that happened within this time before."""
-        return await self.block_list.turned_away(caller, within)
+        return await self.block_list.rejected_again(caller, within)
 
     async def last_change(self) -> FeedPosition | None:
         """Return the position of the last change of a standing."""

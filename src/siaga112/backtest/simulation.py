@@ -35,7 +35,7 @@ from siaga112.core.policy import strike_for, without_the_past
 from siaga112.core.record import Block, CallerRecord
 from siaga112.core.regulation import PolicyRules
 from siaga112.core.review import Called, Watched, decided_last, review
-from siaga112.core.standing import Standing, standing, turned_away, verdict
+from siaga112.core.standing import Standing, rejects, standing, verdict
 
 
 @dataclass(slots=True)
@@ -194,10 +194,10 @@ class Backtest:
         today = self._today(call.started)
         self.result.calls += 1
         today.calls += 1
-        away = call.caller is not None and self._turns_away(call.caller, call.started)
+        rejected = call.caller is not None and self._is_rejected(call.caller, call.started)
         if call.caller in self._lasting:
-            self._lasting[call.caller] = Called(call.started, self._lasting[call.caller].turned_away + away)
-        if call.caller and away:
+            self._lasting[call.caller] = Called(call.started, self._lasting[call.caller].rejected + rejected)
+        if call.caller and rejected:
             self._reject(past, call.caller, today)
         else:
             heappush(self._ended, (call.ended, call.id, 0, past))
@@ -225,17 +225,17 @@ class Backtest:
                 self.result.released += 1
                 del self._lasting[caller]
 
-    def _turns_away(self, caller: Caller, now: Millis) -> bool:
+    def _is_rejected(self, caller: Caller, now: Millis) -> bool:
         held, rules = self._standing.get(caller), self._rules
         if held is None:
             return False
         answer = verdict(held, Mode.ENFORCE, now, rules)
-        if turned_away(answer.treatment) and rules.let_through:
-            again = self._fold.turned_away(caller, now)
+        if rejects(answer.treatment) and rules.let_through:
+            again = self._fold.rejected_again(caller, now)
             answer = verdict(held, Mode.ENFORCE, now, rules, again=again)
-        away = turned_away(answer.treatment)
-        self.result.served_otherwise += answer.verdict is Verdict.BLOCK and not away
-        return away
+        rejected = rejects(answer.treatment)
+        self.result.served_otherwise += answer.verdict is Verdict.BLOCK and not rejected
+        return rejected
 
     def _reject(self, past: Past, caller: Caller, today: Day) -> None:
         finding = past.finding

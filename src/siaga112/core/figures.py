@@ -254,7 +254,7 @@ class Misuser(NamedTuple):
 
     caller: Caller
     misuses: int
-    turned_away: int
+    rejected: int
 
 
 class _Cell(NamedTuple):
@@ -286,7 +286,7 @@ def _no_waits() -> "defaultdict[int, array[int]]":
     return defaultdict(lambda: array("q"))
 
 
-def _turned_away(row: LedgerRow) -> bool:
+def _was_rejected(row: LedgerRow) -> bool:
     return row.outcome is Outcome.BLOCKED and not row.strike
 
 
@@ -305,7 +305,7 @@ class Figures:
         """The waits, in tenths of a second, per outcome and index of the cell."""
         self._total: Tally | None = None
         self._misuses: Counter[Caller] = Counter()
-        self._turned_away: Counter[Caller] = Counter()
+        self._rejected: Counter[Caller] = Counter()
         self.uncounted: Counter[Uncounted] = Counter()
         """The prank calls that are not counted as misuse."""
 
@@ -314,8 +314,8 @@ class Figures:
         mine = [row for row in rows if self._first <= row.started < self._end]
         self.add_counted(one_by_one(mine, self.answer_within))
         strikes = Counter(row.caller for row in mine if row.caller and row.strike)
-        away = Counter(row.caller for row in mine if row.caller and _turned_away(row))
-        self.add_misusers(Misuser(one, strikes[one], away[one]) for one in strikes | away)
+        rejected = Counter(row.caller for row in mine if row.caller and _was_rejected(row))
+        self.add_misusers(Misuser(one, strikes[one], rejected[one]) for one in strikes | rejected)
 
     def add_counted(self, counted: Counted) -> None:
         """Add calls counted in groups, each within a `grain`."""
@@ -343,11 +343,11 @@ class Figures:
 
     def add_misusers(self, misusers: Iterable[Misuser]) -> None:
         """Add callers who misused the line within the period. Counts of the same caller are summed."""
-        for caller, misuses, turned_away in misusers:
+        for caller, misuses, rejected in misusers:
             if misuses:
                 self._misuses[caller] += misuses
-            if turned_away:
-                self._turned_away[caller] += turned_away
+            if rejected:
+                self._rejected[caller] += rejected
 
     def _number(self, began: Millis) -> int | None:
         """Return the index of the cell for a time; None outside the period."""
@@ -418,7 +418,7 @@ class Figures:
     def top_misusers(self, count: int) -> list[Misuser]:
         """Return up to `count` callers, sorted by misuses, then by rejected calls."""
         found = [
-            Misuser(caller, self._misuses[caller], self._turned_away[caller])
-            for caller in self._misuses.keys() | self._turned_away.keys()
+            Misuser(caller, self._misuses[caller], self._rejected[caller])
+            for caller in self._misuses.keys() | self._rejected.keys()
         ]
-        return nsmallest(count, found, key=lambda m: (-m.misuses, -m.turned_away, m.caller))
+        return nsmallest(count, found, key=lambda m: (-m.misuses, -m.rejected, m.caller))

@@ -74,7 +74,7 @@ class Fold:
     rules: PolicyRules
     records: dict[Caller, CallerRecord] = field(default_factory=dict)
     _caps: HourlyCaps = field(default_factory=HourlyCaps)
-    _away: dict[Caller, Millis] = field(default_factory=dict)
+    _again_until: dict[Caller, Millis] = field(default_factory=dict)
 
     def take(self, item: Entry | Reached) -> CallChange:
         """Fold one item in; return what it changed."""
@@ -94,9 +94,9 @@ class Fold:
         if new := change.replacement:
             self.records[new.record.caller] = new.record
 
-    def turned_away(self, caller: Caller, now: Millis) -> bool:
+    def rejected_again(self, caller: Caller, now: Millis) -> bool:
         """Record a rejected attempt; return whether the caller's last one was within `let_through`."""
-        if now < self._away.get(caller, 0):
+        if now < self._again_until.get(caller, 0):
             return True
-        self._away[caller] = now + self.rules.let_through
+        self._again_until[caller] = now + self.rules.let_through
         return False

@@ -36,7 +36,7 @@ class Called(NamedTuple):
     """A caller's calls since the block began: when the last one was, and how many were rejected."""
 
     last: Millis | None = None
-    turned_away: int = 0
+    rejected: int = 0
 
 
 def permanent(record: CallerRecord, now: Millis) -> tuple[Block, ...]:
@@ -82,4 +82,4 @@ def _again(called: Called, now: Millis, rules: PolicyRules) -> str:
     if called.last is None:
         return f"{since}: no call since"
     days = max(0, now - called.last) // DAY
-    return f"{since}: turned away {called.turned_away} times since, last {days} days ago"
+    return f"{since}: rejected {called.rejected} times since, last {days} days ago"

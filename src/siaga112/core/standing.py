@@ -9,7 +9,7 @@ from siaga112.core.regulation import PolicyRules
 from siaga112.core.screening import Screening, ScreenReason
 from siaga112.core.values import value
 
-_TURNED_AWAY: Final = frozenset({Treatment.REJECT, Treatment.ANNOUNCE})
+_REJECTING: Final = frozenset({Treatment.REJECT, Treatment.ANNOUNCE})
 
 
 @value
@@ -85,11 +85,11 @@ def verdict(
             Verdict.ALLOW, ScreenReason.WOULD_BLOCK, level=held.level, until=held.until, warn=warn
         )
     treatment, reason = rules.treatment[held.level], ScreenReason.BLOCKED
-    if again and turned_away(treatment):
+    if again and rejects(treatment):
         treatment, reason = Treatment.DEPRIORITISE, ScreenReason.LET_THROUGH
     return Screening(Verdict.BLOCK, reason, treatment, held.level, held.until)
 
 
-def turned_away(treatment: Treatment | None) -> bool:
+def rejects(treatment: Treatment | None) -> bool:
     """Return whether this treatment rejects the caller."""
-    return treatment in _TURNED_AWAY
+    return treatment in _REJECTING

@@ -18,7 +18,7 @@ WHY: Final = {
         "not the number of a caller (hidden, service, too short, not valid or in never_block)"
     ),
     Refusal.SERVICE: say("in the range of a service number"),
-    Refusal.NOT_IN_FORCE: say("turns nobody away there: switched off, ended, or of outgoing calls"),
+    Refusal.NOT_IN_FORCE: say("rejects nobody there: switched off, ended, or of outgoing calls"),
     Refusal.NO_TIME: say('no time that can be read; write it like "2026-12-31"'),
     Refusal.OVER: say("has ended already"),
     Refusal.DUPLICATE: say("stands in line {first} already"),

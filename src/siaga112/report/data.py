@@ -67,7 +67,7 @@ def block_figures(blocks: BlockFigures) -> Row:
 def misuser(found: Misuser, *, reveal: bool) -> Row:
     """Return the row of a caller who misused the line."""
     caller = found.caller if reveal else masked(found.caller)
-    return {"caller": caller, "misuses": found.misuses, "turned_away": found.turned_away}
+    return {"caller": caller, "misuses": found.misuses, "rejected": found.rejected}
 
 
 def answering(counted: Answering) -> Row:
@@ -141,7 +141,7 @@ def as_json(report: Report, top: int, *, reveal: bool) -> str:
 
 def write_csv(report: Report, file: TextIO, top: int, *, reveal: bool) -> None:
     """Write the report as rows: the total, the period before, then each slice."""
-    names = [*_SLICE, *figures(Tally()), *block_figures(BlockFigures()), "misuses", "turned_away"]
+    names = [*_SLICE, *figures(Tally()), *block_figures(BlockFigures()), "misuses", "rejected"]
     handled = [*_HANDLING, *answering(Answering()), *handing(Handing())]
     names += [name for name in handled if name not in names]
     writer = csv.DictWriter(file, names)

@@ -209,7 +209,7 @@ def _misusers(report: Report, words: Words, top: int, *, reveal: bool) -> list[t
         (
             found.caller if reveal else masked(found.caller),
             words.number(found.misuses),
-            words.number(found.turned_away),
+            words.number(found.rejected),
         )
         for found in report.figures.top_misusers(top)
     ] or [(words("nobody"), NONE, NONE)]

@@ -132,10 +132,10 @@ def _handling(found: Handling, words: Words, console: Console) -> None:
 
 
 def _misusers(report: Report, words: Words, top: int, console: Console, *, reveal: bool) -> None:
-    table = columns(words("number"), words("misuses"), words("turned_away"))
+    table = columns(words("number"), words("misuses"), words("rejected"))
     for found in report.figures.top_misusers(top):
         caller = found.caller if reveal else masked(found.caller)
-        add(table, [caller, words.number(found.misuses), words.number(found.turned_away)])
+        add(table, [caller, words.number(found.misuses), words.number(found.rejected)])
     titled(words("misusers"), table, console)
     for said in lines.misuse(report, words):
         console.print(said)

@@ -64,7 +64,7 @@ class StandingReader(Protocol):
     async def standing(self, caller: Caller) -> Standing:
         """Return a caller's standing, `NOBODY` if there is none."""
 
-    async def turned_away(self, caller: Caller, within: Millis) -> bool:
+    async def rejected_again(self, caller: Caller, within: Millis) -> bool:
         """Record that a caller is being rejected; return whether that already happened within this time."""
 
 

@@ -17,7 +17,7 @@ from siaga112.core.caller_id import canonical
 from siaga112.core.model import Caller, Millis, Mode, Verdict
 from siaga112.core.rules import InForce
 from siaga112.core.screening import Screening, ScreenReason, Withheld, zone_at
-from siaga112.core.standing import Standing, turned_away, verdict
+from siaga112.core.standing import Standing, rejects, verdict
 from siaga112.core.uniqueid import made
 from siaga112.service.ports import Meter, StandingReader, StoreBrokenError, StoreDownError
 
@@ -106,7 +106,7 @@ class Screener:
         if held is None:
             return None
         answer = self._verdict(held, mode, request)
-        return None if self.rules.now.policy.let_through and turned_away(answer.treatment) else answer
+        return None if self.rules.now.policy.let_through and rejects(answer.treatment) else answer
 
     def _caller(self, request: Request) -> Caller | None:
         numbers = self.rules.now.dialplan.numbers
@@ -120,8 +120,8 @@ class Screener:
         if held is None:
             held = await self.store.standing(caller)
         answer = self._decided(held, request)
-        if turned_away(answer.treatment) and self.rules.now.policy.let_through:
-            again = await self.store.turned_away(caller, self.rules.now.policy.let_through)
+        if rejects(answer.treatment) and self.rules.now.policy.let_through:
+            again = await self.store.rejected_again(caller, self.rules.now.policy.let_through)
             answer = self._decided(held, request, again=again)
         return answer
 

@@ -163,8 +163,8 @@ _LET_THROUGH: Final = {
     ScreenReason.ALLOW_LISTED: say(
         "The number is on the allow list, which comes before the block: its calls are connected."
     ),
-    ScreenReason.WOULD_BLOCK: say("At present no call is turned away: calls from this number are connected."),
-    ScreenReason.MODE_OFF: say("At present no call is turned away: calls from this number are connected."),
+    ScreenReason.WOULD_BLOCK: say("At present no call is rejected: calls from this number are connected."),
+    ScreenReason.MODE_OFF: say("At present no call is rejected: calls from this number are connected."),
 }
 _BASIS: Final = {
     "permenkominfo-2016": say(

@@ -75,7 +75,7 @@ _LABELS: Final[dict[type[StrEnum], dict[str, str]]] = {
         FactKind.GAP: say("events were lost"),
         FactKind.CLOCK_OFF: say("the clocks disagreed"),
         FactKind.SCREENED: say("screened"),
-        FactKind.REJECTED: say("turned away"),
+        FactKind.REJECTED: say("rejected"),
         FactKind.MENU: say("in the menu"),
         FactKind.INVALID_CHOICE: say("a wrong key"),
         FactKind.NO_CHOICE: say("no key"),
@@ -112,7 +112,7 @@ _LABELS: Final[dict[type[StrEnum], dict[str, str]]] = {
     },
     Verdict: {
         Verdict.ALLOW: say("let through"),
-        Verdict.BLOCK: say("turned away"),
+        Verdict.BLOCK: say("rejected"),
     },
     ScreenReason: {
         ScreenReason.BLOCKED: say("the number is blocked"),
@@ -380,7 +380,7 @@ _BECAUSE: Final = (
     *_POLICY,
     *_kept(
         say("in force for {span}: no call since"),
-        say("in force for {span}: turned away {count} times since, last {days} days ago"),
+        say("in force for {span}: rejected {count} times since, last {days} days ago"),
         say("no call for {span}: the number may have a new owner"),
         say("call {call} with the same number came over {trunk} beside those that it rested on"),
         say("call {call} with the same number came beside those that it rested on"),

@@ -74,7 +74,7 @@ async def leave_the_second_queue(stage: Stage) -> None:
     await call.call.hang_up()
 
 
-async def second_is_turned_away(stage: Stage) -> None:
+async def second_finds_it_full(stage: Stage) -> None:
     """One caller waits; a second one finds the queue full."""
     first = await stage.call(presses="1")
     await first.until("QueueCallerJoin")
@@ -243,7 +243,7 @@ SCENARIOS = (
     Scenario("queue_nobody_logged_in", "Nobody is logged in; the shipped queue waits, then gives up.",
              (TIMEOUT,), wait_it_out, operators=(), queue_timeout=1),
     Scenario("queue_full", "One caller waits, and leaves; a second one finds the queue full.",
-             (LEFT, "unserved queue_full"), second_is_turned_away, serve=("Queue(full,r)",),
+             (LEFT, "unserved queue_full"), second_finds_it_full, serve=("Queue(full,r)",),
              queues={"full": f"maxlen=1\nmember => {NEVER_ANSWERS}"}),
     Scenario("queue_join_empty", "Nobody is logged in, and the queue takes nobody then.",
              ("unserved queue_empty",), wait_it_out, serve=("Queue(join-empty,r)",),

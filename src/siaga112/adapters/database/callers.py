@@ -227,10 +227,12 @@ class Callers(Trail):
 
     async def called(self, caller: Caller, since: Millis) -> Called:
         """Return a caller's last call since then, and how many of the caller's calls were blocked."""
-        away = func.count(case((CALL.c.outcome == Outcome.BLOCKED.value, 1)))
-        asked = select(func.max(CALL.c.started), away).where(CALL.c.caller == caller, CALL.c.started >= since)
-        ((last, turned_away),) = await self.select(CALL, asked)
-        return Called(last, int(turned_away))
+        rejections = func.count(case((CALL.c.outcome == Outcome.BLOCKED.value, 1)))
+        asked = select(func.max(CALL.c.started), rejections).where(
+            CALL.c.caller == caller, CALL.c.started >= since
+        )
+        ((last, rejected),) = await self.select(CALL, asked)
+        return Called(last, int(rejected))
 
     async def end_standings(self, now: Millis) -> None:
         """Remove expired blocks and warnings from the standings, one page per transaction."""

@@ -42,7 +42,7 @@ _VIEWS: Final = {
                sum(CASE WHEN mark = 'genuine' THEN 1 ELSE 0 END) AS genuine,
                sum(CASE WHEN outcome = 'ivr_prank' OR mark = 'prank' THEN 1 ELSE 0 END) AS pranks,
                sum(CASE WHEN strike THEN 1 ELSE 0 END) AS misuses,
-               sum(CASE WHEN outcome = 'blocked' THEN 1 ELSE 0 END) AS turned_away
+               sum(CASE WHEN outcome = 'blocked' THEN 1 ELSE 0 END) AS rejected
         FROM call JOIN site ON site.id = call.site GROUP BY site.name, {day}
     """,
     "waiting_for_a_call_back": """

@@ -1,7 +1,7 @@
 """The block list in Redis: the standing of each caller of one site, which is all that a verdict needs.
 
     siaga112:SITE:standings:BUCKET   hash    caller → standing, for the callers in that bucket
-    siaga112:SITE:away:CALLER        string  exists for a while after this caller was rejected
+    siaga112:SITE:rejected:CALLER    string  exists for a while after this caller was rejected
     siaga112:{SITE}:changes          stream  c (caller), s (new standing), n (a nonce): for replicas
     siaga112:{SITE}:edition          string  the database that this list belongs to, and its last change
     siaga112:{SITE}:mode             string  JSON: mode, at, by, reason of the last switch
@@ -92,8 +92,8 @@ class RedisBlockList:
     def _of(self, caller: Caller) -> str:
         return key(self._site, caller)
 
-    def _away(self, caller: Caller) -> str:
-        return f"siaga112:{self._site}:away:{caller}"
+    def _rejected(self, caller: Caller) -> str:
+        return f"siaga112:{self._site}:rejected:{caller}"
 
     def _once(self, name: str) -> str:
         return f"siaga112:{{{self._site}}}:{name}"
@@ -115,15 +115,15 @@ class RedisBlockList:
             text = await self._redis.hget(self._of(caller), caller)
             return load_standing(text) if text else NOBODY
 
-    async def turned_away(self, caller: Caller, within: Millis) -> bool:
+    async def rejected_again(self, caller: Caller, within: Millis) -> bool:
         """Record that a caller is being rejected; return whether that happened within this time before."""
         with mapped():
-            return await self._redis.set(self._away(caller), "1", px=within, nx=True) is None
+            return await self._redis.set(self._rejected(caller), "1", px=within, nx=True) is None
 
     async def forget(self, caller: Caller) -> None:
         """Delete what is stored about a caller beside the standing."""
         with mapped():
-            await self._redis.delete(self._away(caller))
+            await self._redis.delete(self._rejected(caller))
 
     # ── publishing ───────────────────────────────────────────────────────────────────────────────
 
