@@ -17,7 +17,7 @@ _WORDS: Final = {
     errno.ECONNABORTED: Said("the other side closed the connection"),
     errno.ETIMEDOUT: Said("no answer"),
     errno.EHOSTUNREACH: Said("no route to that host"),
-    errno.ENETUNREACH: Said("no way to that network"),
+    errno.ENETUNREACH: Said("that network is unreachable"),
     errno.EACCES: Said("this user may not"),
     errno.EPERM: Said("this user may not"),
     errno.ENOSPC: Said("the disk is full"),

@@ -100,7 +100,7 @@ class Tongue:
 
     def many(self, one: str, more: str, count: int, /, **values: object) -> str:
         """Translate a text that is another for one and for many; `{count}` is the number."""
-        return self._catalogue.ngettext(one, more, count).format(count=count, **values)
+        return self._catalogue.ngettext(one, more, count).format(count=self.number(count), **values)
 
 
 @cache

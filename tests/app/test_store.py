@@ -45,13 +45,13 @@ async def test_off_is_heeded_while_either_is_away(
     """The mode can be switched with the database or Redis away, and the store says which one lacks it."""
     assert await store.switch(OFF, Mode.ENFORCE), "without the database"
     assert await store.switched() == OFF
-    assert list(store.late) == ["the database does not have the new mode yet"]
+    assert list(store.late) == ["the new mode is not in the database yet"]
     store.late.clear()
     (tmp_path / "db").mkdir()
     redis.stop()
     later = Switch(Mode.OBSERVE, NOW + 1, "ratna", "over")
     assert await store.switch(later, Mode.OFF), "without Redis"
-    assert list(store.late) == ["Redis does not have the new mode yet"]
+    assert list(store.late) == ["the new mode is not in Redis yet"]
     assert await store.switched() == later
     redis.start()
     assert await store.switched() == later

@@ -75,9 +75,9 @@ async def test_the_chapter_to_the_letter(admin: Shell) -> None:
     await typed(admin, enable)
     await typed(admin, start)
     (await admin("block", NUMBER, "--permanent", "--reason", "threats")).done()
-    assert "3 calls, 1 callers, 1 blocks" in await typed(admin, backup)
+    assert "3 calls, 1 caller, 1 block" in await typed(admin, backup)
     (await admin("unblock", NUMBER, "--reason", "after the backup")).done()
-    assert "brought back 3 calls" in await typed(admin, restore)
+    assert "restored 3 calls" in await typed(admin, restore)
     store = site_store(admin.home / "state", "lab")
     await store.published()
     assert (await store.standing(CALLER)).level is Level.PERMANENT
@@ -86,10 +86,10 @@ async def test_the_chapter_to_the_letter(admin: Shell) -> None:
     await store.close()
     with postgres() as server:
         admin.write(database=f'url = "{server.url}"')
-        assert await typed(admin, migrate) == "made the tables, version 0001\n"
-        assert "brought back 3 calls" in await typed(admin, move)
+        assert await typed(admin, migrate) == "created the tables, version 0001\n"
+        assert "restored 3 calls" in await typed(admin, move)
         await typed(admin, begin)
-        assert await typed(admin, rebuild) == "the block list is whole: 1 callers\n"
+        assert await typed(admin, rebuild) == "the block list is whole: 1 caller\n"
         (held,) = (await admin("blocks", "--json")).json
         assert held["caller"] == CALLER
     asked = (admin.home / "asked").read_text().splitlines()
@@ -133,6 +133,6 @@ async def test_another_sites_backup_and_what_is_none_are_refused(live: Shell) ->
 async def test_migrating_twice_is_once(shell: Shell) -> None:
     """`migrate` creates the tables once, and then says that they are there."""
     (shell.home / "state").mkdir(mode=0o700)
-    assert (await shell("migrate")).done() == "made the tables, version 0001\n"
+    assert (await shell("migrate")).done() == "created the tables, version 0001\n"
     assert (shell.home / "state" / DATABASE).stat().st_mode & 0o777 == 0o600
     assert (await shell("migrate")).done() == "the tables have version 0001 already\n"

@@ -92,7 +92,7 @@ async def test_blocking_asks_first_where_it_may_hit_the_wrong_one(live: Shell) -
     refused = (await live(*words)).failed(1)
     assert "+62254200113 is in the range of a service number (Damkar: 0254200112)" in refused
     assert f"{CALLER} reported something genuine within the last 24 hours" in refused
-    assert "nothing was done (--yes goes on all the same)" in refused
+    assert "nothing was done (--yes: do it anyway)" in refused
     assert (await live("blocks", "--json")).json == []
     said = (await live(*words, "--yes")).done().splitlines()
     assert [line.split(" is blocked until")[0] for line in said] == ["+62254200113", CALLER]
@@ -119,7 +119,7 @@ async def test_at_a_terminal_it_asks_and_heeds_the_answer(live: Shell) -> None:
             "threats",
         )
         async with terminal(*command, environ=live.environ) as seen:
-            await seen.shows("Block all the same? [y/N]:")
+            await seen.shows("Block anyway? [y/N]:")
             assert "+62254200113 is in the range of a service number" in seen.raw
             seen.press(f"{answer}\n")
             await seen.shows(ends)
@@ -364,7 +364,7 @@ async def test_a_caller_is_told_what_is_held_and_forgotten(live: Shell) -> None:
 async def test_what_is_kept_as_evidence_is_not_forgotten_until_the_case_is_closed(live: Shell) -> None:
     """`forget` refuses a caller on hold until the hold is released; `holds`, `why` and `subject` show it."""
     said = (await live("hold", NUMBER, "--reason", "police report 17", "--by", "ratna")).done()
-    assert said == f"{CALLER} is kept as evidence: neither age nor forget takes what is held\n"
+    assert said == f"{CALLER} is kept as evidence: neither age nor forget removes the records\n"
     again = await live("hold", NUMBER, "--reason", "another case")
     assert "is already kept as evidence, by ratna (login" in again.failed(1)
     (row,) = (await live("holds", "--json")).json
@@ -378,10 +378,10 @@ async def test_what_is_kept_as_evidence_is_not_forgotten_until_the_case_is_close
     assert f"is kept as evidence by ratna (login {LOGIN}) since {day} (police report 17)" in refused
     assert refused.endswith(f"siaga112 hold {CALLER} --release --reason …")
     released = (await live("hold", NUMBER, "--release", "--reason", "case closed")).done()
-    assert re.match(rf"\{CALLER} is kept as evidence no longer \(since \d+ \w+ \S+ UTC\+7 by ratna", released)
+    assert re.match(rf"\{CALLER} is no longer kept as evidence \(since \d+ \w+ \S+ UTC\+7 by ratna", released)
     table, told, none = await live.each("holds", f"why {NUMBER}", f"hold {NUMBER} --release --reason x")
-    assert table.done() == "nobody is kept as evidence\n"
-    assert f"kept as evidence no longer, by {LOGIN}: case closed" in told.done()
+    assert table.done() == "no caller is kept as evidence\n"
+    assert f"no longer kept as evidence, by {LOGIN}: case closed" in told.done()
     assert "is not kept as evidence" in none.failed(1)
     assert "erased: 1 strike" in (await live("forget", NUMBER, "--yes", "--reason", "asked")).done()
     assert [line["action"] for line in (await live("audit", "--json")).json] == [
@@ -543,7 +543,7 @@ async def test_while_redis_is_away_people_go_on_and_are_told(live: Shell) -> Non
     assert "verdicts do not use it yet; the daemon publishes it (Redis: connection refused" in decided.err
     switched = await live("mode", "observe", "--reason", "figures read")
     assert switched.code == 0
-    assert "Redis does not have the new mode yet" in switched.err
+    assert "the new mode is not in Redis yet" in switched.err
     assert (await live("mode")).done() == "observe\n"
 
 

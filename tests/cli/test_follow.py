@@ -101,9 +101,9 @@ async def test_what_does_not_go_together_is_one_line(live: Shell) -> None:
     until, both, explained = await live.each(
         "calls --follow --until 1h", "calls --limit 2 --last 2", "calls --follow --explain"
     )
-    assert "--follow goes with none of --until, --limit, --call and --explain" in until.failed(2)
+    assert "--follow cannot be combined with --until, --limit, --call or --explain" in until.failed(2)
     assert "--limit names the oldest, --last the newest: only one of them" in both.failed(2)
-    assert "--follow goes with none of" in explained.failed(2)
+    assert "--follow cannot be combined with" in explained.failed(2)
     live.environ["SIAGA112_TOKEN"] = "any"
     remote = await live("--api", "http://127.0.0.1:1", "calls", "--follow")
     assert "--follow works on the machine of siaga112 itself" in remote.failed(2)

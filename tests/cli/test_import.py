@@ -31,7 +31,7 @@ async def test_a_list_is_first_only_told_then_brought_in_once(live: Shell) -> No
     assert said == (
         f"freepbx.txt: what Asterisk's `database show` prints; SHA-256 {DIGEST}\n{LEFT_OUT}"
         "would block 3 numbers (3 permanent, 0 temporary)\n"
-        "nothing is changed yet: the same command with --apply does it\n"
+        "nothing is changed yet; to import it, add --apply to the same command\n"
     )
     assert (await live("blocks", "--json")).json == []
 

@@ -180,7 +180,7 @@ def test_without_the_database_every_command_says_where_it_looked(
     url = "postgresql://siaga112:hunter2@127.0.0.1:1/siaga112"
     line = one_line(say(*words, database=url), 4)
     assert "the database at postgresql://siaga112:***@127.0.0.1:1/siaga112: " in line
-    assert "is it running, and [database] url right?" in line
+    assert "is it running, and is [database] url correct?" in line
 
 
 @contextmanager

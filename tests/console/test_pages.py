@@ -139,7 +139,7 @@ async def test_several_numbers_are_blocked_as_they_are_pasted_from_a_sheet(centr
     assert told.startswith("bad: line 1: ")
     assert "\nline 3: " in told
     assert (await centre.record(GENUINE)).blocks == ()
-    assert "bad: no number: write one a line" in await browser.done(
+    assert "bad: no number: write one per line" in await browser.done(
         "/blocks", numbers=" \n", length="24h", reason="x"
     )
 
@@ -235,7 +235,7 @@ async def test_a_stale_page_grants_and_rejects_no_other_objection(centre: Centre
 async def test_a_call_back_is_taken_tried_and_closed(centre: Centre) -> None:
     """Whoever takes a call-back, and nobody else, sees the number as a link; reaching the caller ends it."""
     browser, to = await centre.login("Budi"), f"/callbacks/{centre.site.hiding.hide(MISSED)}"
-    assert "is yours to call back" in await browser.done(to, did="take")
+    assert "you have taken the call-back to" in await browser.done(to, did="take")
     _, text = await browser.get("/callbacks")
     assert f'href="tel:{MISSED}"' in text
     assert f'href="tel:{MISSED}"' not in (await (await centre.login("Operator")).get("/callbacks"))[1]
@@ -436,7 +436,7 @@ async def test_the_report_is_a_pdf_too(centre: Centre) -> None:
 async def test_the_shift_is_handed_over_with_a_note(centre: Centre) -> None:
     """The hand-over page shows the notes and who took over the shift."""
     browser = await centre.login("Supervisor")
-    assert "good: the note is kept" in await browser.done("/handover", did="note", note="watch the harbour")
+    assert "good: the note is saved" in await browser.done("/handover", did="note", note="watch the harbour")
     assert "good: Supervisor has taken over" in await browser.done("/handover", did="take over")
     _, text = await browser.get("/handover")
     assert "watch the harbour" in text
@@ -499,7 +499,7 @@ async def test_what_is_kept_as_evidence_is_listed_and_erased_by_nobody(centre: C
     )
     assert (await centre.record(BLOCKED)).strikes
     told = await privacy.done(f"{card}/hold", did="release", reason="case closed", back="/holds")
-    assert "good: +6281211111111 is kept as evidence no longer" in told
+    assert "good: +6281211111111 is no longer kept as evidence" in told
     assert "bad: say why" in await privacy.done("/holds", number=BLOCKED, reason=" ")
     assert [(by, why) for by, _, why, _ in await acts(centre, "release")] == [("Privacy", "case closed")]
     assert "good: erased" in await privacy.done("/forget", **fields)
@@ -558,15 +558,15 @@ async def test_an_admin_lets_people_and_programs_in_and_out(centre: Centre) -> N
     browser = await centre.login("Admin")
     told = await browser.done("/people/add", name="Dewi", role="viewer", password="short")
     assert "bad: a password has 12" in told
-    assert "good: Dewi is a user now" in await browser.done(
+    assert "good: Dewi is now a user" in await browser.done(
         "/people/add", name="Dewi", role="viewer", password="correct horse battery"
     )
-    assert "bad: there is a user dewi already" in await browser.done(
+    assert "bad: user dewi already exists" in await browser.done(
         "/people/add", name="dewi", role="viewer", password="correct horse battery"
     )
     assert (await (await centre.login("Dewi")).get("/wall"))[0] == 200
     assert "good" in await browser.done("/people/change", did="disable", name="Dewi")
-    assert "bad: nobody would be left" in await browser.done("/people/change", did="disable", name="Admin")
+    assert "bad: no admin would be left" in await browser.done("/people/change", did="disable", name="Admin")
     told = await browser.done("/tokens/add", name="cad", role="operator", lasts="365d")
     found = re.search(r"s112_[\w-]{43}", told)
     assert found
@@ -603,7 +603,7 @@ async def test_the_records_away_are_told_in_a_page_and_nothing_is_lost(centre: C
     centre.site.gate.forget()
     status, text = await browser.get("/calls")
     assert status == 503
-    assert "Calls go on as always" in text
+    assert "Calls continue as usual" in text
     assert (await centre.ask("GET", "calls"))[0] == 503
     away.rename(database)
     await records._run(records._engine.dispose)

@@ -50,7 +50,7 @@ async def test_a_flipped_byte_is_survived_and_nothing_is_lost(
             answers = [await ask(pbx.agi_port, f"0812333{n:05}") for n in range(20)]
             measured("calls without a verdict", sum(one.verdict != "ALLOW" for one in answers), at_most=0)
             if only:
-                assert "whole: 1 callers" in await done(daemon, "rebuild")
+                assert "whole: 1 caller" in await done(daemon, "rebuild")
             async with within(20, "the block in force again"):
                 while (await ask(pbx.agi_port, NUMBER)).verdict != "BLOCK":
                     pass  # no sleep: each check asks for a verdict

@@ -148,7 +148,7 @@ async def test_a_mark_that_is_corrected_later_takes_back_what_came_of_it(
         assert (await running.why())["blocks"][0]["calls"] == [*struck, call]
 
         told = await running.done("mark", call, "genuine", "--note", "the fire was real")
-        undone = f"1 block that rested on it taken back; {CALLER} is not blocked"
+        undone = f"1 block based on it is withdrawn; {CALLER} is not blocked"
         assert told == f"call {call} is marked genuine; no strike; {undone}\n"
         assert (await running.told("not_blocked")).verdict == "ALLOW"
         assert await running.strikes() == struck

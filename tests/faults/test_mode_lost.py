@@ -170,7 +170,7 @@ async def test_off_is_heeded_while_redis_hangs(redis: RedisServer, measured: Mea
                 case "command":
                     output = await found.daemon.command("mode", "off", *REASON)
                     assert output.code == 0
-                    assert "siaga112: Redis does not have the new mode yet (Redis: no answer" in output.err
+                    assert "siaga112: the new mode is not in Redis yet (Redis: no answer" in output.err
                     switch = json.loads(off.read_text("utf-8"))["switch"]
                     assert (switch["mode"], switch["reason"]) == ("off", "a flood")
                     began = switch["at"] / 1_000 - time.time() + time.perf_counter()  # when it was made

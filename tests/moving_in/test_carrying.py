@@ -178,7 +178,7 @@ async def test_a_second_time_changes_nothing(centre: Centre) -> None:
         again = await carrier.carry()
         assert not again.anything
         assert await everything(records) == before
-    assert "nothing came since" in centre("migrate", "--from-redis")
+    assert "nothing was added since" in centre("migrate", "--from-redis")
 
 
 async def test_interrupted_anywhere_it_goes_on(centre: Centre, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,7 +273,7 @@ async def test_what_the_old_version_wrote_after_going_back_comes_next_time(centr
     doc["blocks"].append(late)
     centre.redis.hset(f"{HEAD}:caller:{LIFTED}", "doc", json.dumps(doc))
     told = centre("migrate", "--from-redis", at=NOW + 4 * HOUR)
-    assert "carried over from Redis: 0 calls, 1 callers, 1 blocks, 0 lines" in told
+    assert "carried over from Redis: 0 calls, 1 caller, 1 block, 0 lines" in told
     async with centre.carrier() as (_, records):
         block = (await records.load(Caller(LIFTED))).block_at(NOW + 5 * HOUR)
         assert block

@@ -78,7 +78,7 @@ async def test_where_the_centre_suspends_a_real_caller_gets_through_until_the_de
             await at.misuse(FIRST)
         assert (await at.tried(FIRST)).status == 403
         said = (await at.daemon.command("appeal", FIRST, "--reason", WHY)).out
-        assert "until then its block keeps nobody out" in said
+        assert "until then its block is suspended" in said
         assert (await at.tried(FIRST)).status == 200
         token = await token_of(at)
         said = await over_api(at, token, "appeals", "--reject", FIRST, "--reason", "the same voice")

@@ -82,7 +82,7 @@ async def test_parquet_has_the_same_rows_with_types(
     file = tmp_path / "calls.parquet"
     whole = "--from 2019-02-11 --to 2019-03-11 --format parquet --numbers full"
     said = (await centre("export", *whole.split(), "--output", str(file))).done()
-    assert said == f"{file}: 53794 calls\n"
+    assert said == f"{file}: 53,794 calls\n"
     table = parquet.read_table(file)
     assert table.column("call").to_pylist() == [row.finding.call.id for row in month_rows]
     assert [f"{table.schema.field(name).type}" for name in ("started", "wait_seconds", "strike", "mark")] == [
@@ -183,7 +183,7 @@ async def test_duckdb_reads_the_dataset_as_it_lies_with_the_reports_figures(
 ) -> None:
     """DuckDB reads a dataset, one folder a day and no callers, and counts what the report counts."""
     told = (await centre("export", "--dataset", str(tmp_path / "112"))).done()
-    assert "29 days rewritten, 53794 calls; 29 days in all" in told
+    assert "29 days rewritten, 53,794 calls; 29 days in all" in told
     days = sorted(path.name for path in (tmp_path / "112").iterdir() if path.is_dir())
     assert (days[0], days[-1], len(days)) == ("day=2019-02-11", "day=2019-03-11", 29)
     with duckdb.connect() as database:

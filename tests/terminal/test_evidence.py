@@ -198,7 +198,7 @@ def test_it_names_the_newest_calls_and_counts_the_others() -> None:
         ),
         (blocked(6), "Rule: Regulation of the Minister of Communication and Informatics 10/2016"),
         (blocked(6), "The system imposed the block by itself, by this rule."),
-        (blocked(6), "Whoever calls 112 from this number is told that it is blocked, and is not connected."),
+        (blocked(6), "A caller from this number hears that it is blocked, and is not connected."),
         (blocked(4, ruled(3)), "counted as misuse within 14 days; over 3 lead to a block."),
         (blocked(4, ruled(3)), "Rule: the office's own."),
         (CallerRecord(CALLER), "This number is not blocked."),

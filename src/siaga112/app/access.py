@@ -39,7 +39,7 @@ async def change_rights(
     def checked(held: Person, others: Sequence[Person]) -> Person:
         new = change(held)
         if held.may(Permission.PEOPLE) and not any(one.may(Permission.PEOPLE) for one in (*others, new)):
-            raise SiagaError(say("nobody would be left who can let others in: make another admin first"))
+            raise SiagaError(say("no admin would be left: make somebody else an admin first"))
         return new
 
     return await people.change_person(name, checked, line, log_out=True)

@@ -153,7 +153,7 @@ class Deeds:
     async def take(self, caller: Caller, note: str) -> str:
         """Record that this person calls the caller back."""
         await self.supervisor.attempt(caller, tried=False, note=note)
-        return self.t("{who} is yours to call back", who=caller)
+        return self.t("you have taken the call-back to {who}", who=caller)
 
     async def tried(self, caller: Caller, note: str) -> str:
         """Record that this person called the caller back without success."""

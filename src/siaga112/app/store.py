@@ -321,8 +321,8 @@ class SiteStore:
         If one store cannot be written, `late` says so, and the daemon's mode watch writes it later.
         """
         unheard = (
-            Said("the database does not have the new mode yet"),
-            Said("Redis does not have the new mode yet"),
+            Said("the new mode is not in the database yet"),
+            Said("the new mode is not in Redis yet"),
         )
         both = await asyncio.gather(
             *(one.switch(switch, instead_of) for one in (self.records, self.block_list)),

@@ -69,7 +69,7 @@ def blocks(  # noqa: PLR0917 - one parameter an option
     """
     if proposed:
         if level or origin or ends_before:
-            raise UsageError(say("--proposed goes with none of --level, --origin and --ends-before"))
+            raise UsageError(say("--proposed cannot be combined with --level, --origin or --ends-before"))
         waiting = ask(lambda lists: lists.proposals())
         of_each = ("caller", "level", "since", "cause", "reason", "calls")
         tables.listing(waiting, of_each, say("no block is proposed"), json=json, t=speaker())
@@ -79,7 +79,7 @@ def blocks(  # noqa: PLR0917 - one parameter an option
         return await lists.blocks(), await lists.mode()
 
     listed, mode = ask(act)
-    none = say("no block is like that") if listed else say("nobody is blocked")
+    none = say("no block matches") if listed else say("nobody is blocked")
     latest = _moment(ends_before, _since(listed[0])[0].tzinfo if listed else UTC) if ends_before else None
     listed = [
         row
@@ -162,7 +162,9 @@ def block(  # noqa: PLR0917 - one parameter an option
     if (for_ is None) is not permanent:
         raise typer.BadParameter(Said("say how long: either --for DURATION or --permanent"))
     if shorten and permanent:
-        raise typer.BadParameter(Said("--shorten needs --for DURATION: a permanent block shortens nothing"))
+        raise typer.BadParameter(
+            Said("--shorten needs --for DURATION: a permanent block cannot shorten another")
+        )
     who = [number(one) for one in numbers]
     length = None if for_ is None else span(for_, "--for")
     done = decide_first(

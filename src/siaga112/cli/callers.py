@@ -161,8 +161,8 @@ def forget(
     who, t = number(caller), speaker()
     if not yes:
         asked = say(
-            "Erase all that is held on {who}, also a block in force, and files in the state directory that "
-            "were set aside as damaged, whole?"
+            "Erase everything stored about {who}, even a block in force, and delete all files that were set "
+            "aside as damaged in the state directory?"
         )
         typer.confirm(t(asked, who=who), abort=True)
     spelled = sought(caller, settings().number_plan())
@@ -175,7 +175,7 @@ def forget(
         t.many("{count} proposal", "{count} proposals", len(record.proposals) + dropped.proposals),
         t.many("{count} call-back", "{count} call-backs", len(record.missed) + dropped.missed),
         t.many("{count} objection", "{count} objections", len(record.appeals) + dropped.appeals),
-        *([t("the place on the allow list")] if record.allow else []),
+        *([t("the allow-list entry")] if record.allow else []),
     ]
     printing.wrapped(t("erased: {what}", what=", ".join(erased)))
     calls = t.many("{count} call", "{count} calls", len(held.entries))

@@ -171,7 +171,7 @@ def _go_together(
     if limit and last:
         raise UsageError(say("--limit names the oldest, --last the newest: only one of them"))
     if follow and (until or limit or call or explain):
-        raise UsageError(say("--follow goes with none of --until, --limit, --call and --explain"))
+        raise UsageError(say("--follow cannot be combined with --until, --limit, --call or --explain"))
     if follow and invocation.current().api:
         raise UsageError(say("--follow works on the machine of siaga112 itself, not through --api"))
 
@@ -236,4 +236,4 @@ def audit(since: SinceOption = "30d", json: JsonOption = False) -> None:
     """
     columns = ("at", "by", "action", "subject", "detail", "reason", "via")
     found = ask(lambda lists: lists.audit(since))
-    tables.listing(found, columns, say("nobody did anything"), json=json, t=speaker())
+    tables.listing(found, columns, say("the audit trail has no such entry"), json=json, t=speaker())

@@ -92,7 +92,7 @@ def _off(reason: str, by: str) -> str:
     if trouble:
         t = speaker()
         told = t(
-            "{file}: {trouble}; so off holds by what Redis and the database say alone",
+            "{file}: {trouble}; the mode is off only in Redis and the database",
             file=files.off,
             trouble=trouble,
         )
@@ -131,7 +131,7 @@ def _on(to: Mode, reason: str, by: str) -> str:
             raise SiagaError(said, mode=to.value, file=files.off, why=plainly(error)) from error
         t = speaker()
         told = t(
-            "{file}: cannot be looked at ({why}); if it is there, off holds on this machine",
+            "{file}: cannot be read ({why}); if it exists, this machine stays off",
             file=files.off,
             why=plainly(error),
         )

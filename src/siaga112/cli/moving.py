@@ -110,7 +110,7 @@ def import_(  # noqa: PLR0917 - one parameter an option
             printing.wrapped(t("mode {mode}: calls of all of these still get through", mode=mode.value))
 
 
-_NOTHING: Final = Recognised(Format.CSV, say("a list without numbers"))
+_NOTHING: Final = Recognised(Format.CSV, say("the list has no numbers"))
 
 
 def _default(kind: Kind, for_: str | None, at: int, *, permanent: bool) -> Term | None:

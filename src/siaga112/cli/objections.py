@@ -48,7 +48,7 @@ def appeals(
     """
     if reject is not None:
         if not reason.strip():
-            raise UsageError(say("--reject needs --reason: the citizen is owed one"))
+            raise UsageError(say("--reject needs --reason: the citizen must be told why"))
         who, shown = number(reject), instants(seen, "--seen")
         decide(lambda deeds: deeds.reject(who, reason, seen=shown), by)
         return

@@ -64,7 +64,7 @@ def user(
     """
     if action is UserAction.LIST:
         listed = [_user_row(one) for one in with_records(lambda records: records.people())]
-        nobody = say("nobody may use the console (siaga112 user add)")
+        nobody = say("the console has no users (siaga112 user add)")
         tables.listing(listed, _USER_COLUMNS, nobody, json=json, t=speaker())
         return
     called, t = _named(name), speaker()
@@ -103,7 +103,7 @@ def user(
             with_records(
                 lambda records: _change(records, called, lambda held: replace(held, disabled_at=at), told, by)
             )
-            said = say("{who} gets in no more") if keep_out else say("{who} may use the console again")
+            said = say("{who} can no longer log in") if keep_out else say("{who} may use the console again")
             printing.wrapped(t(said, who=called))
 
 
@@ -151,7 +151,7 @@ def _where() -> str:
 
 async def _add(records: DatabaseRecords, new: Person, by: str) -> None:
     if await records.person(new.name):
-        raise SiagaError(say("there is a user {who} already"), who=new.name)
+        raise SiagaError(say("user {who} already exists"), who=new.name)
     await records.keep_person(new, AuditEntry(now(), by, "user added", new.name, new.role.value))
 
 
@@ -182,14 +182,14 @@ def token(  # noqa: PLR0917 - one parameter an option
     """
     if action is TokenAction.LIST:
         listed = [_token_row(one) for one in with_records(lambda records: records.tokens())]
-        none = say("no program may use the API (siaga112 token add)")
+        none = say("there are no API tokens (siaga112 token add)")
         tables.listing(listed, _TOKEN_COLUMNS, none, json=json, t=speaker())
         return
     called = _named(name)
     if action is TokenAction.REVOKE:
         with_records(lambda records: _revoke(records, called, by))
         t = speaker()
-        printing.wrapped(t("{who} gets in no more", who=called))
+        printing.wrapped(t("{who} can no longer log in", who=called))
         return
     if role is None:
         raise _no_role(called)
@@ -215,7 +215,7 @@ def _token_row(one: Token) -> Row:
 
 async def _add_token(records: DatabaseRecords, new: Token, by: str) -> None:
     if any(one.name == new.name for one in await records.tokens()):
-        raise SiagaError(say("there is a token {who} already"), who=new.name)
+        raise SiagaError(say("token {who} already exists"), who=new.name)
     await records.keep_token(new, AuditEntry(now(), by, "token added", new.name, new.role.value))
 
 

@@ -40,7 +40,7 @@ def holds(json: JsonOption = False) -> None:
     Example: siaga112 holds --json
     """
     listed = ask(lambda lists: lists.holds())
-    tables.listing(listed, _HOLD, say("nobody is kept as evidence"), json=json, t=speaker())
+    tables.listing(listed, _HOLD, say("no caller is kept as evidence"), json=json, t=speaker())
 
 
 def privacy(json: JsonOption = False) -> None:

@@ -87,7 +87,10 @@ class Api:
 
     def _unreached(self, error: Exception) -> UnreachableError:
         at, why = self._root.removesuffix("/api/v1/"), plainly(error) or Said("no answer from siaga112")
-        said = say("the console at {at}: {why}; does it run (siaga112 run --only console), is that it?")
+        said = say(
+            "the console at {at}: {why}; is it running (siaga112 run --only console), and is this its "
+            "address?"
+        )
         return UnreachableError(said, at=at, why=why)
 
 

@@ -126,7 +126,7 @@ def _setup(options: session.Options, t: Tongue, *, doing: bool | None, json: boo
             took = time.monotonic() - began
             said |= {"applied": True, "doctor": told.splitlines(), "seconds": round(took, 1)}
             if not json:
-                done = t(say("nothing was to be done")) if not what.plan.steps else t(say("done"))
+                done = t(say("there was nothing to do")) if not what.plan.steps else t(say("done"))
                 printing.plain("", *told.splitlines(), "")
                 printing.plain(
                     t(
@@ -141,9 +141,9 @@ def _setup(options: session.Options, t: Tongue, *, doing: bool | None, json: boo
         elif not json:
             printing.plain(
                 "",
-                t(say("nothing is to be done"))
+                t(say("there is nothing to do"))
                 if not what.plan.steps
-                else t(say("nothing was changed: --apply does it")),
+                else t(say("nothing was changed; to make the changes: --apply")),
             )
         if json:
             printing.as_json(said)

@@ -140,10 +140,10 @@ def decide_first(act: "Callable[[Deeds | RemoteDeeds, bool], Awaitable[_T]]", by
     except AskFirstError as error:
         t = speaker()
         if not sys.stdin.isatty():
-            said = t("{why}; nothing was done (--yes goes on all the same)", why=error.told(t))
+            said = t("{why}; nothing was done (--yes: do it anyway)", why=error.told(t))
             raise RefusedError(said) from None
         printing.plain(*(one.told(t) for one in error.cautions), err=True)
-        typer.confirm(t("Block all the same?"), abort=True, err=True)
+        typer.confirm(t("Block anyway?"), abort=True, err=True)
         return _decided(lambda deeds: act(deeds, True), by)
 
 
@@ -192,13 +192,13 @@ def _told(error: Said, config: Settings) -> Said:
     """Return where Redis or the database was expected, why it failed, and what to check."""
     why = error.values.get("why", error)
     if error.startswith("Redis: "):
-        remedy = _DAEMON if config.embedded_redis else Said("is it running, and [redis] url right?")
+        remedy = _DAEMON if config.embedded_redis else Said("is it running, and is [redis] url correct?")
         at = masked(redis_url(config))
         return Said("Redis at {at}: {why}; {remedy}", at=at, why=why, remedy=remedy)
     if config.embedded_database:
         return why if isinstance(why, Said) else Said(str(error).removeprefix("database: "))
     at = masked_database(database_url(config))
-    said = say("the database at {at}: {why}; is it running, and [database] url right?")
+    said = say("the database at {at}: {why}; is it running, and is [database] url correct?")
     return Said(said, at=at, why=why)
 
 

@@ -49,9 +49,9 @@ def migrate(
     if before == ours:
         printing.wrapped(t("the tables have version {ours} already", ours=ours))
     elif before is None:
-        printing.wrapped(t("made the tables, version {ours}", ours=ours))
+        printing.wrapped(t("created the tables, version {ours}", ours=ours))
     else:
-        printing.wrapped(t("brought the tables from version {before} to {ours}", before=before, ours=ours))
+        printing.wrapped(t("upgraded the tables from version {before} to {ours}", before=before, ours=ours))
     if from_redis or forget_old:
         _carry_over(by, forget=forget_old)
 
@@ -68,7 +68,7 @@ def _carry_over(by: str, *, forget: bool) -> None:
         said = say("carried over from Redis: {what}, {allowed} on the allow list")
         printing.wrapped(t(said, what=_told(counts, t), allowed=t.number(done.allowed)))
     elif done.before is not None:
-        printing.wrapped(t("all was carried over from Redis before, and nothing came since"))
+        printing.wrapped(t("everything was already carried over from Redis, and nothing was added since"))
     elif not done.unreadable:
         printing.wrapped(t("there was nothing of an older siaga112 in Redis"))
         return
@@ -113,7 +113,7 @@ def restore(
     with reached(settings()):
         counts = asyncio.run(upkeep.restore(settings(), file, by, replace=replace))
     t = speaker()
-    said = say("{file}: brought back {what}; siaga112 run rebuilds the block list")
+    said = say("{file}: restored {what}; siaga112 run rebuilds the block list")
     printing.wrapped(t(said, file=file, what=_told(counts, t)))
 
 
@@ -129,15 +129,19 @@ def rebuild() -> None:
     with reached(settings()):
         count = asyncio.run(upkeep.rebuild(settings()))
     t = speaker()
-    printing.wrapped(t("the block list is whole: {count} callers", count=t.number(count)))
+    whole = t.many(
+        "the block list is whole: {count} caller", "the block list is whole: {count} callers", count
+    )
+    printing.wrapped(whole)
 
 
 def _told(counts: Mapping[str, int], t: Tongue) -> str:
     """Return the counts that people ask for; the other tables are parts of these."""
-    named = {
-        "call": say("calls"),
-        "caller": say("callers"),
-        "block": say("blocks"),
-        "audit": say("lines of the audit trail"),
-    }
-    return ", ".join(f"{t.number(counts[table])} {t(words)}" for table, words in named.items())
+    return ", ".join(
+        (
+            t.many("{count} call", "{count} calls", counts["call"]),
+            t.many("{count} caller", "{count} callers", counts["caller"]),
+            t.many("{count} block", "{count} blocks", counts["block"]),
+            t.many("{count} line of the audit trail", "{count} lines of the audit trail", counts["audit"]),
+        )
+    )

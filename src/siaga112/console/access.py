@@ -40,7 +40,7 @@ class Needs:
         gate = console(request).gate
         visitor = await (gate.program(request.headers) if self._program else gate.visitor(request))
         if visitor is None:
-            raise NobodyError(say("a good token is needed") if self._program else say("log in first"))
+            raise NobodyError(say("a valid token is required") if self._program else say("log in first"))
         request.state.visitor = visitor
         if not visitor.may(self.permission):
             t = tongue(visitor.lang)

@@ -489,7 +489,7 @@ async def block(
     site = console(request)
     span = block_span(new.for_ or "", permanent=new.permanent, shorten=new.shorten)
     if (new.caller is None) is not bool(new.numbers):
-        raise UsageError(say("say whom: either caller, or numbers"))
+        raise UsageError(say("give either caller or numbers"))
     callers = [site.number(one) for one in new.numbers or [new.caller or ""]]
     done = await site.deeds(visitor).block(callers, span, new.reason, shorten=new.shorten, yes=new.yes)
     results = [{"caller": one.caller, "done": one.done, "said": one.said} for one in done]
@@ -515,7 +515,7 @@ def block_span(text: str, *, permanent: bool, shorten: bool) -> Millis | None:
     if bool(text) is permanent:
         raise UsageError(say("say how long: either for a time, or permanent"))
     if shorten and permanent:
-        raise UsageError(say("a permanent block shortens nothing"))
+        raise UsageError(say("a permanent block cannot shorten another"))
     try:
         return durations.parse(text) if text else None
     except ValueError as error:
@@ -768,7 +768,7 @@ async def events(
     wanted = frozenset(_types(types))
     after = whole(last) if last else (await site.store.records.last_announced() if follow else 0)
     if after is None:
-        raise UsageError(say("Last-Event-ID: it is the id of an event, as it was given"))
+        raise UsageError(say("Last-Event-ID must be the id of an event, as you received it"))
     told = _told(request, visitor, after, wanted) if follow else _there(site, visitor, after, wanted)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(told, media_type="text/event-stream", headers=headers)

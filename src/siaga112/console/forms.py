@@ -136,7 +136,7 @@ async def login(
     try:
         held = await site.gate.login(name, password, address)
     except NobodyError:
-        wrong = t("There is nobody of that name with that password.")
+        wrong = t("Wrong name or password.")
         return page(request, "login.html.j2", None, 401, wrong=wrong)
     except TooOftenError as error:
         seconds = f"{max(1.0, error.seconds):.0f}"
@@ -368,7 +368,7 @@ def _pasted(site: Console, visitor: Visitor, text: str) -> list[Caller]:
     if wrong:
         raise UsageError("\n".join([*wrong[:MOST_NAMED], *(["…"] if wrong[MOST_NAMED:] else [])]))
     if not found:
-        raise UsageError(say("no number: write one a line"))
+        raise UsageError(say("no number: write one per line"))
     if len(found) > MOST_NUMBERS:
         raise UsageError(say("more than {most} numbers at once"), most=MOST_NUMBERS)
     return found
@@ -524,7 +524,7 @@ async def handover(
         line = AuditEntry(now(), visitor.name, action, SITE, "", text, visitor.via)
         await site.store.write([Change(audit_entry=line)])
         t = site.t(visitor)
-        return t("the note is kept") if did == "note" else t("{who} has taken over", who=visitor.name)
+        return t("the note is saved") if did == "note" else t("{who} has taken over", who=visitor.name)
 
     return await _done(request, visitor, csrf, act(), "/handover")
 
@@ -583,11 +583,11 @@ async def add_person(  # noqa: PLR0917 - one parameter a field
         t = site.t(visitor)
         called = _named(name)
         if await site.store.records.person(called):
-            raise SiagaError(say("there is a user {who} already"), who=called)
+            raise SiagaError(say("user {who} already exists"), who=called)
         made = Person(called, role, _hashed(password), None, now(), visitor.name)
         line = AuditEntry(now(), visitor.name, "user added", called, role.value, via=visitor.via)
         await site.store.records.keep_person(made, line)
-        return t("{who} is a user now", who=called)
+        return t("{who} is now a user", who=called)
 
     return await _done(request, visitor, csrf, act(), "/people")
 
@@ -664,7 +664,7 @@ async def add_token(  # noqa: PLR0917 - one parameter a field
         t = site.t(visitor)
         called = _named(name)
         if any(one.name == called for one in await site.store.records.tokens()):
-            raise SiagaError(say("there is a token {who} already"), who=called)
+            raise SiagaError(say("token {who} already exists"), who=called)
         try:
             until = now() + durations.parse(lasts.strip()) if lasts.strip() else None
         except ValueError as error:
@@ -696,7 +696,7 @@ async def revoke_token(
         line = AuditEntry(now(), visitor.name, "token revoked", held.name, via=visitor.via)
         await site.store.records.keep_token(replace(held, revoked_at=now()), line)
         site.gate.forget()
-        return t("{who} gets in no more", who=held.name)
+        return t("{who} can no longer log in", who=held.name)
 
     return await _done(request, visitor, csrf, act(), "/people")
 

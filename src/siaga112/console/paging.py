@@ -23,7 +23,7 @@ def place_of(cursor: str) -> tuple[int, str] | None:
     first, _, rest = text.partition("~")
     number = whole(first)
     if number is None or not rest.isprintable():
-        raise UsageError(say("cursor: it is `next` of the page before, as it was given"))
+        raise UsageError(say("cursor must be `next` of the previous page, as you received it"))
     return number, rest
 
 

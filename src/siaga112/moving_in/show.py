@@ -12,7 +12,7 @@ from siaga112.terminal.rows import Row
 from siaga112.words import Tongue, say
 
 WHY: Final = {
-    Refusal.NO_NUMBER: say("no number there"),
+    Refusal.NO_NUMBER: say("there is no number"),
     Refusal.NOT_A_NUMBER: say("no telephone number: an address, a setting, or of another list"),
     Refusal.NOT_A_CALLER: say(
         "not the number of a caller (hidden, service, too short, not valid or in never_block)"
@@ -21,12 +21,12 @@ WHY: Final = {
     Refusal.NOT_IN_FORCE: say("rejects nobody there: switched off, ended, or of outgoing calls"),
     Refusal.NO_TIME: say('no time that can be read; write it like "2026-12-31"'),
     Refusal.OVER: say("has ended already"),
-    Refusal.DUPLICATE: say("stands in line {first} already"),
+    Refusal.DUPLICATE: say("is already in line {first}"),
     Refusal.ALLOWED: say("on the allow list"),
-    Refusal.BLOCKED: say("blocked as long already"),
+    Refusal.BLOCKED: say("already blocked as long"),
     Refusal.GENUINE: say("lately reported something genuine"),
     Refusal.OBJECTED: say("an objection waits for a decision"),
-    Refusal.RELEASED: say("came with this file before, and was released since"),
+    Refusal.RELEASED: say("was imported from this file before, and has been released since"),
 }
 
 
@@ -72,12 +72,12 @@ class Account:
             yield t.many("{count} line left out", "{count} lines left out", left_out)
         yield self._outcome(t) + self._terms(t)
         if self.done is None and plan.count():
-            yield t("nothing is changed yet: the same command with --apply does it")
+            yield t("nothing is changed yet; to import it, add --apply to the same command")
 
     def _outcome(self, t: Tongue) -> str:
         count = self.plan.count() if self.done is None else self.done
         if not count:
-            return t("nothing to bring in")
+            return t("nothing to import")
         match self.brought.kind, self.done:
             case Kind.BLOCK, None:
                 return t.many("would block {count} number", "would block {count} numbers", count)

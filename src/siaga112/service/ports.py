@@ -45,7 +45,7 @@ _T = TypeVar("_T")
 class StoreDownError(UnreachableError):
     """Redis or the database cannot be reached or did not answer in time. A retry may help."""
 
-    remedy = say("is it running, and is its url in the configuration right?")
+    remedy = say("is it running, and is its url in the configuration correct?")
 
 
 class StoreBrokenError(SiagaError):

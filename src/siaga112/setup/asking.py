@@ -34,7 +34,7 @@ def guard(draft: Draft) -> Made:
     asking = tuple(wanted)
     return Step(
         "guard",
-        say("The question: from here on the PBX asks about each call, and goes on without an answer"),
+        say("The question: from now on the PBX asks about each call, and continues without an answer"),
         tuple(writes.values()),
         (reload_,),
         (Dialplan(asking, (GUARD,), tuple(calls)),),

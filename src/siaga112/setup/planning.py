@@ -280,7 +280,7 @@ def _dialplan(draft: Draft) -> Made:
     reload_ = console("dialplan reload")
     return Step(
         "dialplan",
-        say("Our part of the dialplan, to which no call goes yet"),
+        say("Our part of the dialplan, which no call reaches yet"),
         tuple(writes),
         (reload_,),
         (Dialplan(loaded=(GUARD, "siaga112-blocked", "siaga112-operator")),),
@@ -314,7 +314,7 @@ def _manager(draft: Draft) -> Made:
     reload_ = console("manager reload")
     return Step(
         "manager",
-        say("Our AMI user, who can listen and ask, and change nothing"),
+        say("Our AMI user, which can listen and ask, but change nothing"),
         tuple(writes),
         (reload_,),
         (Login(*_ami(draft), draft.secret),),
@@ -487,7 +487,7 @@ def _units(draft: Draft) -> Made:
 def _older(draft: Draft) -> Made:
     """Migrate the data that only Redis has; the new daemon, already running, adds nothing to it."""
     facts = draft.facts
-    title = say("What siaga112 before 0.1.0 kept in Redis, into the database; there it stays")
+    title = say("What siaga112 before 0.1.0 kept in Redis, copied into the database")
     if facts.older and (facts.sealed or not facts.machine.systemd):
         draft.notes.append(
             "Redis has calls and blocks of siaga112 before 0.1.0: carry them over with siaga112 migrate "

@@ -149,7 +149,7 @@ def objected(now: Now, made: Appeal) -> str:
     due = now.clock(made.due)
     said = t("the objection of {who} is noted; an answer is owed until {due}", who=who, due=due)
     if made.suspends and any(map(now.record.suspended, now.record.blocks)):
-        said += t("; until then its block keeps nobody out")
+        said += t("; until then its block is suspended")
     return said
 
 
@@ -162,16 +162,16 @@ def rejected(now: Now) -> str:
 def held(now: Now) -> str:
     """Return the result of `hold`."""
     return now.t(
-        "{who} is kept as evidence: neither age nor forget takes what is held", who=now.record.caller
+        "{who} is kept as evidence: neither age nor forget removes the records", who=now.record.caller
     )
 
 
 def released(now: Now, ended: Hold) -> str:
     """Return the result of `hold --release`; `ended` is the hold that it ended."""
-    said = say("{who} is kept as evidence no longer (since {since} by {by}: {reason})")
+    said = say("{who} is no longer kept as evidence (since {since} by {by}: {reason})")
     since = now.clock(ended.at)
     told = now.t(said, who=now.record.caller, since=since, by=ended.by, reason=ended.reason)
-    return told + now.t("; what is too old goes within six hours")
+    return told + now.t("; what is too old is erased within six hours")
 
 
 def voided(call: str, before: CallerRecord, now: Now) -> str:
@@ -206,8 +206,8 @@ def _strike(entry: Entry, now: Now | None, mode: Mode, rules: PolicyRules, t: To
         if any(strike.call == finding.call.id for strike in counted):
             return t("it counts as a misuse")
         return t(
-            "a strike that does not count now: older than the window, forgiven, one of a burst, or beside "
-            "another call of the number"
+            "a strike that does not count at present: older than the window, forgiven, one of a burst, or at "
+            "the same time as another call of the number"
         )
     call, record = finding.call, now.record if now else None
     why = (
@@ -221,7 +221,7 @@ def _strike(entry: Entry, now: Now | None, mode: Mode, rules: PolicyRules, t: To
             say("no strike: the caller is on the allow list"),
         ),
         (mode is Mode.OFF, say("no strike: the mode is off")),
-        (not call.complete, say("no strike: the call was not seen whole")),
+        (not call.complete, say("no strike: the call was only seen in part")),
         (not call.timed, say("no strike: the PBX's clock and our own were too far apart then")),
         (not call.alone, say("no strike: another call of the number was up then")),
         (True, say("no strike: the policy does not count it")),
@@ -237,14 +237,14 @@ def _followed(before: CallerRecord, now: Now) -> list[str]:
     if ended:
         said.append(
             t.many(
-                "{count} block that rested on it taken back",
-                "{count} blocks that rested on it taken back",
+                "{count} block based on it is withdrawn",
+                "{count} blocks based on it are withdrawn",
                 len(ended),
             )
         )
     waiting, proposed = before.proposed, record.proposed
     if waiting and waiting != proposed:
-        said.append(t("the proposal that rested on it is withdrawn") if proposed is None else "")
+        said.append(t("the proposal based on it is withdrawn") if proposed is None else "")
     if proposed and proposed != waiting:
         level = labels.of(Level.PERMANENT if proposed.span is None else Level.TEMPORARY, t)
         said.append(t("a {level} block is proposed for {who}", level=level, who=record.caller))

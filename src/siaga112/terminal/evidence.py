@@ -151,11 +151,9 @@ def _clipped(text: str, kind: str) -> str:
 
 _TREATED: Final = {
     Treatment.REJECT: say("Calls from this number to 112 are not connected."),
-    Treatment.ANNOUNCE: say(
-        "Whoever calls 112 from this number is told that it is blocked, and is not connected."
-    ),
+    Treatment.ANNOUNCE: say("A caller from this number hears that it is blocked, and is not connected."),
     Treatment.CHALLENGE: say(
-        "Whoever calls 112 from this number must press a digit that is read out, and is served after others."
+        "A caller from this number must press a digit that is read out, and is served after all others."
     ),
     Treatment.DEPRIORITISE: say("Calls from this number to 112 are served after all others."),
 }
@@ -193,7 +191,7 @@ ENDED: Final[dict[str, str]] = {
     Reason.BEFORE_QUEUE: say("the caller hung up before the queue"),
     Reason.DROPPED_EARLY: say("the caller hung up at once"),
     Reason.BEFORE_MENU: say("the caller hung up before the voice menu"),
-    Mark.PRANK: say("an operator answered, and noted a prank"),
+    Mark.PRANK: say("an operator answered, and marked the call as a prank"),
     Mark.SILENT: say("an operator answered, and nobody spoke"),
 }
 """For everything that a rule can count (`regulation.COUNTABLE`), by reason or mark."""

@@ -42,7 +42,7 @@ def written(format_: Format, output: Path | None, columns: Sequence[str]) -> Ite
         with outfile.text(output) as file:
             yield _writer(file, columns)
     elif output is None:
-        raise UsageError(say("--output: name the file; Parquet is not for a screen"))
+        raise UsageError(say("--output must name a file: Parquet cannot be shown on a screen"))
     else:
         with _parquet(output, columns) as write:
             yield write

@@ -109,7 +109,7 @@ def tell(story: Story, zone: ZoneInfo, t: Tongue | None = None) -> list[str]:
         *(f"  {line}" for line in standing(story, zone, t)),
         "",
         *(f"  {at:>{widest}}  {text}" for at, text in told),
-        *([] if told else ["  " + t("nothing is recorded on this caller")]),
+        *([] if told else ["  " + t("nothing is recorded about this caller")]),
     ]
 
 
@@ -245,7 +245,7 @@ def _people(held: CallerFile, t: Tongue) -> Iterator[Chapter]:
             case "hold":
                 yield line.at, 3, t("kept as evidence by {by}", by=by) + note
             case "release":
-                yield line.at, 3, t("kept as evidence no longer, by {by}", by=by) + note
+                yield line.at, 3, t("no longer kept as evidence, by {by}", by=by) + note
             case "void":
                 said = t("the strike of call {call} taken back by {by}", call=line.subject, by=by)
                 yield line.at, 3, said + note
