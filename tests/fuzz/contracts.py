@@ -268,7 +268,7 @@ CONTRACTS: Final = {
     "configured": Contract(whole.configured, "siaga112.settings.loading"),
     "calls": Contract(whole.read_calls, "siaga112.backtest.reading"),
     "replayed": Contract(whole.replayed, "siaga112.backtest.text"),
-    "lists": Contract(whole.read_list, "siaga112.moving_in"),
+    "lists": Contract(whole.read_list, "siaga112.moving_in.reading"),
     "published": Contract(whole.published, "siaga112.report.published"),
 }
 

@@ -5,6 +5,7 @@ import pytest
 from tests.fuzz.__main__ import CODECS
 from tests.fuzz.contracts import CONTRACTS, small_limits
 from tests.fuzz.one import bounded
+from tests.fuzz.reach import all_lines
 from tests.fuzz.seeds import inputs
 
 COUNT = dict.fromkeys(CODECS, 3000)
@@ -18,3 +19,9 @@ def test_any_bytes_are_accepted_or_refused_with_the_one_error(name: str) -> None
     with small_limits():
         for data in inputs(name, COUNT.get(name, FEW), seed=112):
             bounded(CONTRACTS[name].check)(data)
+
+
+@pytest.mark.parametrize("name", CONTRACTS)
+def test_each_contract_names_functions_whose_lines_can_be_counted(name: str) -> None:
+    """The report at the end of a fuzz run divides by the lines of the functions that a contract names."""
+    assert all_lines(CONTRACTS[name])
