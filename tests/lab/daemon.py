@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -287,6 +288,11 @@ port = {metrics}
 screen_port = {metrics}
 {more}
 """
+
+
+def midday() -> str:
+    """Return a zone in which it is about noon now, for what counts the calls of a day."""
+    return f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
 
 
 @asynccontextmanager

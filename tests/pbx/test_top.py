@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 
 from tests.lab import Asterisk, Version, find, place_call
-from tests.lab.daemon import Daemon, running
+from tests.lab.daemon import Daemon, midday, running
 from tests.lab.day import Witnessed
 
 pytestmark = pytest.mark.pbx
@@ -18,7 +18,12 @@ NUMBER = "081234567890"
 
 async def test_a_caller_in_the_queue_is_shown_waiting() -> None:
     """`top` shows a call in the queue, with an age that grows while it waits."""
-    async with Asterisk.start(find("22")) as pbx, await pbx.observe() as seen, running(pbx) as daemon:
+    environ = {"SIAGA112_TIMEZONE": midday()}
+    async with (
+        Asterisk.start(find("22")) as pbx,
+        await pbx.observe() as seen,
+        running(pbx, environ=environ) as daemon,
+    ):
         await seen.set_global("OPERATOR", "never")
         since = seen.mark()
         placed = await place_call(pbx, number=NUMBER, presses="1")

@@ -16,7 +16,7 @@ import pytest
 from siaga112.core.changes import Change
 from tests.fakes.manager import Manager, Session, channel, event, new
 from tests.lab import ports
-from tests.lab.daemon import CONFIG, Daemon, Output
+from tests.lab.daemon import CONFIG, Daemon, Output, midday
 from tests.lab.redis_servers import home, plain
 from tests.lab.stores import site_store
 from tests.lab.terminal import Terminal, terminal
@@ -187,7 +187,7 @@ async def reading(folder: Path, url: str) -> AsyncIterator[Daemon]:
     metrics = ports.free()
     more = f'[redis]\nurl = "{url}"\n'
     config = CONFIG.format(state=folder / "state", ami=ports.free(), agi=1, metrics=metrics, more=more)
-    yield Daemon(folder, config, {}, metrics)
+    yield Daemon(folder, config, {"SIAGA112_TIMEZONE": midday()}, metrics)
 
 
 async def test_leaving_does_not_wait_for_an_answer() -> None:
