@@ -3,6 +3,7 @@
 import ast
 import re
 import string
+from dataclasses import replace
 from enum import StrEnum
 
 import pytest
@@ -29,8 +30,9 @@ from siaga112.core.model import (
     Verdict,
     Via,
 )
-from siaga112.core.policy import _too_many
+from siaga112.core.policy import _too_many, doubt
 from siaga112.core.regulation import PolicyRules
+from siaga112.core.review import Called, _again, _quiet
 from siaga112.core.screening import ScreenReason
 from siaga112.errors import Said
 from siaga112.service.ports import StoreDownError
@@ -39,6 +41,7 @@ from siaga112.words import DOMAIN, Language, tongue
 from tests import words
 from tests.core.test_queue_state import NOW, line, queues, waiting
 from tests.remains import remains
+from tests.samples import strike
 
 KINDS = (
     *(Ends, Kind, Numbers),
@@ -123,6 +126,22 @@ def test_what_the_policy_writes_is_said_in_indonesian() -> None:
         == "threats, report 17 (it is (more) than 5)"
     )
     assert labels.because("call 17.1 was marked genuine", t) == "panggilan 17.1 ditandai laporan nyata"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        doubt(strike(1)),
+        doubt(replace(strike(1), trunk="7")),
+        _quiet(PolicyRules(review_quiet=365 * DAY)),
+        _again(Called(), NOW, PolicyRules(review=180 * DAY)),
+        _again(Called(NOW - 3 * DAY, 17), NOW, PolicyRules(review=180 * DAY)),
+    ],
+    ids=["doubt", "doubt over a trunk", "quiet", "no call", "rejected calls"],
+)
+def test_what_doubt_and_review_write_is_said_in_indonesian(text: str) -> None:
+    """A stored reason is recognised by its text: if only one of the two is changed, it stays English."""
+    assert remains(labels.because(text, tongue(Language.ID))) == []
 
 
 OWN_RULES = (

@@ -151,7 +151,7 @@ def _beside(strikes: Sequence[Strike], nth: int, rules: PolicyRules) -> list[Str
 def doubt(strike: Strike) -> str:
     """Return the reason for taking back a decision after this strike made its calls doubtful."""
     over = f" over {strike.trunk}" if strike.trunk else ""
-    return f"call {strike.call} with the same number came{over} beside those that it rested on"
+    return f"call {strike.call} with the same number came{over} at the same time as its misuses"
 
 
 def _doubt(record: CallerRecord, calls: AbstractSet[CallId], taken: Lift) -> CallerRecord:
